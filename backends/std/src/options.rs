@@ -1,0 +1,58 @@
+//! What an [`Engine`](crate::Engine) can be told when it is made.
+
+/// A number of messages of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeClass {
+    /// Bytes of one message: header, text headers and body together.
+    pub size: usize,
+    /// How many there are at most. Memory is taken when they are first needed.
+    pub count: u16,
+}
+
+/// Timeouts, limits and the pool.
+///
+/// ```
+/// use std::time::Duration;
+/// let mut options = tofu_std::Options::default();
+/// options.protocol.idle_timeout = Some(Duration::from_secs(60));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The engine's timeouts and limits.
+    pub protocol: tofu_core::Options,
+    /// The pool's size classes, at most [`MAX_CLASSES`](tofu_core::MAX_CLASSES). The largest
+    /// decides how long a frame can be received.
+    pub pool: Vec<SizeClass>,
+    /// Bytes that each group may read ahead.
+    pub staging: usize,
+}
+
+/// The default pool. Sizes are just above what they are named for, at odd strides, so that
+/// buffers do not crowd the same sets of the cache.
+///
+/// 4,096 · 1 KiB + 512 · 8 KiB + 128 · 65 KiB + 16 · 128 KiB: 18 MiB at most, taken as needed.
+const DEFAULT_POOL: [SizeClass; 4] = [
+    SizeClass { size: 1_088, count: 4_096 },
+    SizeClass { size: 8_256, count: 512 },
+    SizeClass { size: 66_112, count: 128 },
+    SizeClass { size: 131_136, count: 16 },
+];
+
+const DEFAULT_STAGING: usize = 64 * 1024;
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            protocol: tofu_core::Options::DEFAULT,
+            pool: DEFAULT_POOL.to_vec(),
+            staging: DEFAULT_STAGING,
+        }
+    }
+}
+
+impl Options {
+    /// A pool of `count` messages of `size` bytes each, and no other.
+    pub fn with_pool(size: usize, count: u16) -> Self {
+        Options { pool: vec![SizeClass { size, count }], ..Options::default() }
+    }
+}

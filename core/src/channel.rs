@@ -1,0 +1,361 @@
+//! Channels: what the engine knows of each, and how they are numbered (PROTOCOL, section 2).
+
+use crate::group::GroupId;
+use crate::header::ChannelNumber;
+use crate::limits::Limits;
+use crate::list::{Linked, Links, NIL};
+use crate::platform::Platform;
+use crate::pool::PerClass;
+use crate::queue::Queue;
+use crate::rx::Frame;
+use crate::storage::{Slot, Table};
+use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, Phases};
+use crate::{Instant, Status};
+
+/// Where in its life a channel is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No channel.
+    #[default]
+    Free,
+    /// Its Hello or Welcome was posted and waits for a turn.
+    Posted,
+    /// The transport is opening it.
+    Opening,
+    /// A listener at work.
+    Listening,
+    /// Accepted, and not announced before its HelloRequest.
+    AwaitHello,
+    /// Messages flow.
+    Open,
+    /// Gone, but `channel_closed` has not been received yet. Keeps its number, so that
+    /// the last word about it is never about a stranger.
+    Closed,
+}
+
+/// How a channel came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// A WelcomeRequest made it.
+    #[default]
+    Listener,
+    /// A HelloRequest made it.
+    Client,
+    /// A listener accepted it.
+    Accepted,
+}
+
+/// How far this side is with its goodbye.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Bye {
+    /// Not begun.
+    #[default]
+    None,
+    /// A ByeRequest was posted.
+    Requested,
+    /// A ByeRequest was sent.
+    Sent,
+    /// A ByeResponse was posted: close once it is sent.
+    Answered,
+    /// Its group is gone: close once everything is sent.
+    Flush,
+}
+
+/// Which of the lists of [`Reading`] a channel is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    #[default]
+    None,
+    /// The engine's: to be read.
+    Reading,
+    /// Its group's: to be read once the group may.
+    Paused,
+    /// The engine's: a listener that waits for a free channel.
+    Waiting,
+}
+
+/// One channel. Opaque: its storage is the platform's, its content the engine's.
+pub struct Channel<P: Platform> {
+    pub(crate) phase: Phase,
+    pub(crate) side: Side,
+    pub(crate) bye: Bye,
+    /// The peer said goodbye.
+    pub(crate) peer_bye: bool,
+    /// Ends at the next turn, its messages handed back with this status.
+    pub(crate) abort: Option<Status>,
+    /// Sending failed; what came before is still read.
+    pub(crate) send_failed: Option<Status>,
+    /// Waits for the transport to become writable.
+    pub(crate) write_blocked: bool,
+    /// What [`Transport::want_write`](crate::Transport::want_write) was told last.
+    pub(crate) wants_write: bool,
+    /// Not read while it holds more than its share in unsent messages.
+    pub(crate) held: bool,
+    /// A notice other than `channel_closed` waits in the group's queue.
+    pub(crate) notice_waits: bool,
+    /// The listener failed to accept and has said so.
+    pub(crate) accept_failing: bool,
+    pub(crate) number: ChannelNumber,
+    /// The id of its Hello or Welcome.
+    pub(crate) id: u64,
+    /// Its group, until that is dropped.
+    pub(crate) group: Option<GroupId>,
+    /// What the peer can take.
+    pub(crate) peer_limits: Limits,
+    /// The frame being read.
+    pub(crate) frame: Frame<P>,
+    /// Messages to send.
+    pub(crate) tx: Queue,
+    /// Bytes of the first of them that are sent.
+    pub(crate) sent: usize,
+    pub(crate) unsent: PerClass,
+    pub(crate) unread: PerClass,
+    pub(crate) place: Place,
+    pub(crate) phase_timer: Option<PhaseTimer>,
+    pub(crate) phase_due: Instant,
+    pub(crate) frame_due: Instant,
+    pub(crate) idle_due: Instant,
+    reading: Links,
+    writing: Links,
+    member: Links,
+    phase_links: Links,
+    frame_links: Links,
+    idle_links: Links,
+    next_free: u32,
+}
+
+impl<P: Platform> Default for Channel<P> {
+    fn default() -> Self {
+        Channel {
+            phase: Phase::Free,
+            side: Side::default(),
+            bye: Bye::None,
+            peer_bye: false,
+            abort: None,
+            send_failed: None,
+            write_blocked: false,
+            wants_write: false,
+            held: false,
+            notice_waits: false,
+            accept_failing: false,
+            number: ChannelNumber::NONE,
+            id: 0,
+            group: None,
+            peer_limits: Limits::MAX,
+            frame: Frame::default(),
+            tx: Queue::default(),
+            sent: 0,
+            unsent: PerClass::default(),
+            unread: PerClass::default(),
+            place: Place::None,
+            phase_timer: None,
+            phase_due: Instant::ZERO,
+            frame_due: Instant::ZERO,
+            idle_due: Instant::ZERO,
+            reading: Links::default(),
+            writing: Links::default(),
+            member: Links::default(),
+            phase_links: Links::default(),
+            frame_links: Links::default(),
+            idle_links: Links::default(),
+            next_free: NIL,
+        }
+    }
+}
+
+impl<P: Platform> Channel<P> {
+    /// Whether the application knows of it.
+    pub(crate) fn announced(&self) -> bool {
+        self.phase != Phase::AwaitHello
+    }
+
+    /// Whether the timer of the frame at hand runs.
+    pub(crate) fn frame_timer_runs(&self) -> bool {
+        self.frame_links.is_member()
+    }
+
+    /// Whether the transport holds its link.
+    pub(crate) fn has_link(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Opening | Phase::Listening | Phase::AwaitHello | Phase::Open
+        )
+    }
+}
+
+impl<P: Platform> Slot for Channel<P> {
+    fn is_free(&self) -> bool {
+        self.phase == Phase::Free
+    }
+    fn next_free(&self) -> u32 {
+        self.next_free
+    }
+    fn set_next_free(&mut self, next: u32) {
+        self.next_free = next;
+    }
+}
+
+/// Tag: channels to be read.
+pub(crate) struct Reading;
+/// Tag: channels with something to send, to open or to close.
+pub(crate) struct Writing;
+/// Tag: channels of a group.
+pub(crate) struct Member;
+
+macro_rules! linked {
+    ($($tag:ty: $field:ident,)*) => { $(
+        impl<P: Platform> Linked<$tag> for Channel<P> {
+            fn links(&self) -> &Links {
+                &self.$field
+            }
+            fn links_mut(&mut self) -> &mut Links {
+                &mut self.$field
+            }
+        }
+    )* };
+}
+
+linked! {
+    Reading: reading,
+    Writing: writing,
+    Member: member,
+    Phases: phase_links,
+    FrameTimer: frame_links,
+    IdleTimer: idle_links,
+}
+
+/// A channel number and, while it is taken, the channel it names.
+#[derive(Clone, Copy, Debug)]
+pub struct NumberEntry {
+    generation: u16,
+    taken: bool,
+    /// The channel while taken, else the entry to be reused after this one.
+    link: u32,
+}
+
+/// Gives out channel numbers: those never used first, then the least recently freed.
+///
+/// Entry `i` of `N` stands for the numbers `generation · N + i + 1`, so that a
+/// small table still goes through all 65,534 numbers before one comes back.
+pub(crate) struct Numbers<S> {
+    entries: S,
+    oldest: u32,
+    newest: u32,
+}
+
+impl<S: Table<NumberEntry>> Numbers<S> {
+    const COUNT: u32 =
+        if S::CAPACITY < ChannelNumber::MAX.get() as usize { S::CAPACITY as u32 } else { 65_534 };
+
+    pub(crate) fn new() -> Self {
+        Numbers { entries: S::default(), oldest: NIL, newest: NIL }
+    }
+
+    pub(crate) fn take(&mut self, channel: u32) -> Option<ChannelNumber> {
+        let index = self.fresh().or_else(|| self.oldest_freed())?;
+        let entry = self.get_mut(index)?;
+        entry.taken = true;
+        entry.link = channel;
+        let number = u32::from(entry.generation) * Self::COUNT + index + 1;
+        Some(ChannelNumber::new(u16::try_from(number).ok()?))
+    }
+
+    fn fresh(&mut self) -> Option<u32> {
+        let index = u32::try_from(self.entries.as_slice().len()).ok()?;
+        if index >= Self::COUNT {
+            return None;
+        }
+        self.entries.push(NumberEntry { generation: 0, taken: false, link: NIL }).ok()?;
+        Some(index)
+    }
+
+    fn oldest_freed(&mut self) -> Option<u32> {
+        let index = self.oldest;
+        let next = self.get_mut(index)?.link;
+        self.oldest = next;
+        if next == NIL {
+            self.newest = NIL;
+        }
+        Some(index)
+    }
+
+    /// The channel a number names now.
+    pub(crate) fn find(&self, number: ChannelNumber) -> Option<u32> {
+        let (index, generation) = Self::split(number)?;
+        let entry = self.entries.as_slice().get(index as usize)?;
+        (entry.taken && u32::from(entry.generation) == generation).then_some(entry.link)
+    }
+
+    pub(crate) fn give_back(&mut self, number: ChannelNumber) {
+        let Some((index, generation)) = Self::split(number) else { return };
+        let Some(entry) = self.get_mut(index) else { return };
+        if !entry.taken || u32::from(entry.generation) != generation {
+            return;
+        }
+        entry.taken = false;
+        entry.link = NIL;
+        let generations = u32::from(ChannelNumber::MAX.get()) / Self::COUNT.max(1);
+        let next = if generation + 1 < generations { generation + 1 } else { 0 };
+        entry.generation = u16::try_from(next).unwrap_or_default();
+        match self.get_mut(self.newest) {
+            Some(newest) => newest.link = index,
+            None => self.oldest = index,
+        }
+        self.newest = index;
+    }
+
+    fn split(number: ChannelNumber) -> Option<(u32, u32)> {
+        let number = u32::from(number.get()).checked_sub(1)?;
+        Some((number.checked_rem(Self::COUNT)?, number.checked_div(Self::COUNT)?))
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut NumberEntry> {
+        self.entries.as_mut_slice().get_mut(index as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Few = Numbers<heapless::Vec<NumberEntry, 3>>;
+
+    #[test]
+    fn least_recently_freed_is_reused_last() {
+        let mut numbers = Few::new();
+        let taken: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap()).collect();
+        assert_eq!(taken.iter().map(|number| number.get()).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(numbers.take(3), None);
+        for number in [taken[1], taken[0], taken[2]] {
+            numbers.give_back(number);
+        }
+        let again: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap().get()).collect();
+        assert_eq!(again, [5, 4, 6]);
+    }
+
+    #[test]
+    fn stale_numbers_name_nothing() {
+        let mut numbers = Few::new();
+        let first = numbers.take(7).unwrap();
+        assert_eq!(numbers.find(first), Some(7));
+        numbers.give_back(first);
+        numbers.give_back(first);
+        assert_eq!(numbers.find(first), None);
+        let all: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap()).collect();
+        assert_eq!(numbers.take(9), None, "a number freed twice must not be given out twice");
+        assert!(!all.contains(&first));
+    }
+
+    #[test]
+    fn every_number_comes_before_one_comes_back() {
+        let mut numbers = Few::new();
+        let mut seen = vec![false; 65_536];
+        for _ in 0..65_534 {
+            let number = numbers.take(0).unwrap();
+            assert!(!core::mem::replace(&mut seen[usize::from(number.get())], true));
+            numbers.give_back(number);
+        }
+        assert!(!seen[0] && !seen[65_535]);
+        assert_eq!(numbers.take(0).unwrap().get(), 1);
+    }
+}

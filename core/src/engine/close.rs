@@ -1,0 +1,186 @@
+//! The end of a channel, in one place: every way out comes through [`Engine::finish`].
+
+use super::Engine;
+use crate::channel::{Bye, Phase, Place, Side};
+use crate::header::Opcode;
+use crate::message::Message;
+use crate::platform::Platform;
+use crate::queue::{Item, Notice};
+use crate::rx::{Frame, link_of};
+use crate::timer::PhaseTimer;
+use crate::transport::{Close, Transport};
+use crate::{Header, Status};
+
+impl<P: Platform> Engine<P> {
+    /// Stops the engine: nothing more is accepted, what is unsent is handed back with
+    /// `shutdown_started`, and every channel ends with `channel_closed`. The next turns do it.
+    pub fn shutdown(&mut self) {
+        if core::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        debug!("shutdown");
+        for slot in 0u32.. {
+            let Some(channel) = self.channels.get_mut(slot) else { break };
+            if !matches!(channel.phase, Phase::Free | Phase::Closed) {
+                channel.abort.get_or_insert(Status::ShutdownStarted);
+                self.enqueue_write(slot);
+            }
+        }
+    }
+
+    /// Whether [`Engine::shutdown`] was called.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Ends a channel: closes its link, hands back what is unsent with `reason` (with
+    /// `channel_closed` after the application's own goodbye), and says the last word.
+    pub(crate) fn finish(
+        &mut self,
+        slot: u32,
+        how: Close,
+        reason: Status,
+        io: &mut impl Transport,
+    ) {
+        let Some(channel) = self.channels.get(slot) else { return };
+        if channel.has_link() {
+            io.close(link_of(slot), how);
+        }
+        debug!("channel {} closed: {}", channel.number.get(), reason.code());
+        let announced = channel.announced();
+        self.leave_lists(slot);
+        self.drop_frame(slot);
+        self.hand_back_unsent(slot, reason);
+        let group = self.group_index_of(slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        channel.phase = Phase::Closed;
+        let notice = Notice {
+            channel: channel.number,
+            id: channel.id,
+            status: Status::ChannelClosed,
+            reason,
+        };
+        match group {
+            Some(group) if announced => self.deliver(group, Item::Notice(notice)),
+            _ => {
+                self.stats.closed_unannounced += u64::from(!announced);
+                self.free_channel(slot);
+            }
+        }
+    }
+
+    /// The peer or the link is gone.
+    pub(crate) fn finish_lost(&mut self, slot: u32, status: Status, io: &mut impl Transport) {
+        let Some(channel) = self.channels.get(slot) else { return };
+        let status = channel.send_failed.unwrap_or(status);
+        self.finish(slot, Close::Graceful, status, io);
+    }
+
+    /// Ends what [`Engine::shutdown`], a ByeSignal or the end of a group marked.
+    pub(super) fn finish_aborted(&mut self, slot: u32, status: Status, io: &mut impl Transport) {
+        // Only an application's ByeSignal may cost bytes that are already on their way.
+        let signalled = status == Status::ChannelClosed
+            && self.channels.get(slot).is_some_and(|channel| channel.phase == Phase::Open);
+        let how = if signalled { Close::Abort } else { Close::Graceful };
+        self.finish(slot, how, status, io);
+    }
+
+    /// An opening failed: its Hello or Welcome comes back as the answer to itself.
+    pub(super) fn finish_unopened(&mut self, slot: u32, status: Status, io: &mut impl Transport) {
+        self.finish(slot, Close::Graceful, status, io);
+    }
+
+    fn hand_back_unsent(&mut self, slot: u32, reason: Status) {
+        let status = if reason.is_success() { Status::ChannelClosed } else { reason };
+        while let Some(message) = self.pop_unsent(slot) {
+            self.hand_back(slot, message, status);
+        }
+    }
+
+    /// Hands a message to its poster's group, or drops it when that is gone.
+    pub(super) fn hand_back(&mut self, slot: u32, mut message: Message<P>, status: Status) {
+        let Some(group) = self.group_index_of(slot) else { return };
+        if matches!(message.opcode(), Opcode::HelloRequest | Opcode::WelcomeRequest) {
+            let opcode = message.opcode().answer().unwrap_or_default();
+            *message.header_mut() = Header { opcode, ..message.header() };
+        }
+        message.mark_returned(status);
+        self.deliver(group, Item::Message(message));
+    }
+
+    /// Drops a frame that did not arrive whole.
+    fn drop_frame(&mut self, slot: u32) {
+        let group = self.group_index_of(slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let frame = core::mem::take(&mut channel.frame);
+        let Some(group) = group.and_then(|index| self.groups.get_mut(index)) else { return };
+        if let Frame::Payload { message, .. } = frame {
+            let class = self.pool.class_of(message.capacity());
+            crate::rx::count_down(&mut group.unread, class);
+            crate::rx::count_down(&mut channel.unread, class);
+        }
+    }
+
+    /// Takes a channel out of every list but its group's members.
+    fn leave_lists(&mut self, slot: u32) {
+        self.stop_phase_timer(slot);
+        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        if let Some(idle) = &mut self.idle_timer {
+            idle.disarm(self.channels.as_mut_slice(), slot);
+        }
+        self.writing.remove(self.channels.as_mut_slice(), slot);
+        self.leave_place(slot);
+    }
+
+    /// Takes a channel out of the reading lists and forgets what was read ahead for it.
+    fn leave_place(&mut self, slot: u32) {
+        let index = self.group_index_of(slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let place = core::mem::take(&mut channel.place);
+        let group = index.and_then(|index| self.groups.get_mut(index));
+        match (place, group) {
+            (Place::Reading, _) => self.reading.remove(self.channels.as_mut_slice(), slot),
+            (Place::Waiting, _) => self.waiting.remove(self.channels.as_mut_slice(), slot),
+            (Place::Paused, Some(group)) => {
+                group.paused.remove(self.channels.as_mut_slice(), slot);
+            }
+            (Place::Paused | Place::None, _) => {}
+        }
+        let Some(index) = index else { return };
+        let Some(group) = self.groups.get_mut(index) else { return };
+        if group.owner == Some(slot) {
+            group.discard();
+            self.resume(index);
+        }
+    }
+
+    pub(super) fn leave_group(&mut self, slot: u32) {
+        let Some(group) = self.group_index_of(slot) else { return };
+        if let Some(group) = self.groups.get_mut(group) {
+            group.members.remove(self.channels.as_mut_slice(), slot);
+        }
+    }
+
+    /// The group of this channel is ending. What was posted still goes out.
+    pub(super) fn orphan(&mut self, slot: u32) {
+        self.leave_place(slot);
+        self.drop_frame(slot);
+        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        channel.group = None;
+        channel.held = true;
+        match (channel.phase, channel.side) {
+            (Phase::Closed | Phase::Free, _) => return self.free_channel(slot),
+            (Phase::AwaitHello, _) | (_, Side::Listener) => {
+                channel.abort = Some(Status::ChannelClosed);
+            }
+            _ => {
+                channel.bye = Bye::Flush;
+                if channel.phase == Phase::Open {
+                    self.start_phase_timer(slot, PhaseTimer::Bye);
+                }
+            }
+        }
+        self.enqueue_write(slot);
+    }
+}

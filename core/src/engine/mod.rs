@@ -1,0 +1,446 @@
+//! The state machine: what is posted goes in, what is received comes out, and
+//! [`Engine::turn`] does the work between (PROTOCOL, sections 2 to 4).
+
+mod close;
+mod post;
+mod turn;
+
+pub use post::PostError;
+pub use turn::Turn;
+
+use crate::channel::{Channel, Numbers, Phase, Place, Reading, Side, Writing};
+use crate::group::{Group, GroupId};
+use crate::header::HEADER_LEN;
+use crate::limits::Limits;
+use crate::list::{List, NIL};
+use crate::message::Message;
+use crate::options::Options;
+use crate::platform::Platform;
+use crate::queue::{Item, Nodes, Notice};
+use crate::rx::{Frame, count_down};
+use crate::storage::Slab;
+use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, PhaseTimers, TimerList};
+use crate::{ChannelNumber, Header, Instant, Status};
+use core::fmt;
+use core::task::Waker;
+
+/// What comes out of a receive (PROTOCOL, section 4).
+pub enum Received<P: Platform> {
+    /// From the other end.
+    Peer(Message<P>),
+    /// The application's own: the engine's answer to it, or why it could not be sent.
+    ///
+    /// A listener that listens is a WelcomeResponse with [`Status::Success`].
+    Returned(Message<P>, Status),
+    /// A word from the engine.
+    Notice(Notice),
+}
+
+impl<P: Platform> fmt::Debug for Received<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Received::Peer(message) => f.debug_tuple("Peer").field(message).finish(),
+            Received::Returned(message, status) => {
+                f.debug_tuple("Returned").field(message).field(status).finish()
+            }
+            Received::Notice(notice) => f.debug_tuple("Notice").field(notice).finish(),
+        }
+    }
+}
+
+impl<P: Platform> Received<P> {
+    /// The channel it is about.
+    pub fn channel(&self) -> ChannelNumber {
+        match self {
+            Received::Peer(message) | Received::Returned(message, _) => message.channel(),
+            Received::Notice(notice) => notice.channel,
+        }
+    }
+}
+
+/// What an engine counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Stats {
+    /// Accepted connections that were closed before a valid HelloRequest.
+    pub closed_unannounced: u64,
+    /// Messages sent and received.
+    pub moved: u64,
+}
+
+/// The engine. Who drives it owns it; nothing here blocks, and each call does a
+/// bounded amount of work.
+///
+/// An application calls [`post`](Engine::post) and [`receive`](Engine::receive), the driver
+/// [`turn`](Engine::turn).
+pub struct Engine<P: Platform> {
+    pub(crate) pool: P::PoolRef,
+    pub(crate) limits: Limits,
+    pub(crate) channels: Slab<Channel<P>, P::Channels>,
+    numbers: Numbers<P::Numbers>,
+    pub(crate) nodes: Nodes<P>,
+    pub(crate) groups: Slab<Group<P>, P::Groups>,
+    pub(crate) paused_groups: u32,
+    reading: List<Reading>,
+    writing: List<Writing>,
+    /// Listeners that wait for a free channel.
+    waiting: List<Reading>,
+    phase_timers: PhaseTimers,
+    pub(crate) frame_timer: TimerList<FrameTimer>,
+    idle_timer: Option<TimerList<IdleTimer>>,
+    pub(crate) now: Instant,
+    /// Messages moved in this turn.
+    pub(crate) moved: u32,
+    ids: u64,
+    stopping: bool,
+    stats: Stats,
+}
+
+impl<P: Platform> Engine<P> {
+    /// An engine that takes its messages from `pool`.
+    pub fn new(pool: P::PoolRef, options: &Options) -> Self {
+        let limits = options.limits.fit(pool.largest());
+        Engine {
+            pool,
+            limits,
+            channels: Slab::new(),
+            numbers: Numbers::new(),
+            nodes: Slab::new(),
+            groups: Slab::new(),
+            paused_groups: 0,
+            reading: List::default(),
+            writing: List::default(),
+            waiting: List::default(),
+            phase_timers: PhaseTimers::new(options),
+            frame_timer: TimerList::new(options.frame_timeout),
+            idle_timer: options.idle_timeout.map(TimerList::new),
+            now: Instant::ZERO,
+            moved: 0,
+            ids: 0,
+            stopping: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The pool messages come from.
+    pub fn pool(&self) -> &P::PoolRef {
+        &self.pool
+    }
+
+    /// What this engine can take: the options' limits, as far as the pool's largest message
+    /// holds them.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The channels that exist: listeners, connections, and those whose `channel_closed` was not
+    /// received yet.
+    pub fn channels(&self) -> usize {
+        self.channels.used() as usize
+    }
+
+    /// What has been counted so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Whether a [`turn`](Engine::turn) would find something to do without
+    /// anything happening on the transport.
+    pub fn has_work(&self) -> bool {
+        !self.reading.is_empty() || !self.writing.is_empty()
+    }
+
+    /// Makes a channel group. `staging` is what bytes are read ahead into: 64 KiB make many small
+    /// messages cheap; 16 bytes are enough.
+    ///
+    /// # Errors
+    /// Gives `staging` back when there is no place for another group, when it holds fewer
+    /// than 16 bytes, or when the engine is stopping.
+    pub fn open_group(&mut self, staging: P::Buffer) -> Result<GroupId, P::Buffer> {
+        if staging.len() < HEADER_LEN || self.stopping {
+            return Err(staging);
+        }
+        let Some(index) = self.groups.take() else { return Err(staging) };
+        match (u16::try_from(index), self.groups.get_mut(index)) {
+            (Ok(index), Some(group)) => {
+                group.live = true;
+                group.staging = staging;
+                Ok(GroupId { index, generation: group.generation })
+            }
+            _ => Err(staging),
+        }
+    }
+
+    /// Ends a group: its listeners close, its connections send what was posted and close, and
+    /// what it had not received is dropped. Gives its staging buffer back.
+    ///
+    /// # Errors
+    /// [`Status::InvalidGroup`] when it is gone already.
+    pub fn close_group(&mut self, id: GroupId) -> Result<P::Buffer, Status> {
+        let index = self.group_index(id).ok_or(Status::InvalidGroup)?;
+        self.resume(index);
+        while let Some(item) = self.pop_item(index) {
+            self.account_received(index, item);
+        }
+        while let Some(slot) = self.pop_member(index) {
+            self.orphan(slot);
+        }
+        let Some(group) = self.groups.get_mut(index) else { return Err(Status::InvalidGroup) };
+        let staging = core::mem::take(&mut group.staging);
+        let generation = group.generation.wrapping_add(1);
+        self.groups.give_back(index);
+        if let Some(group) = self.groups.get_mut(index) {
+            group.generation = generation;
+        }
+        Ok(staging)
+    }
+
+    /// Who is woken when something arrives for a group.
+    ///
+    /// # Errors
+    /// [`Status::InvalidGroup`] when it is gone.
+    pub fn set_waker(&mut self, id: GroupId, waker: Waker) -> Result<(), Status> {
+        let index = self.group_index(id).ok_or(Status::InvalidGroup)?;
+        let group = self.groups.get_mut(index).ok_or(Status::InvalidGroup)?;
+        group.waker = Some(waker);
+        Ok(())
+    }
+
+    /// Whether something waits to be received.
+    pub fn has_received(&self, id: GroupId) -> bool {
+        let group = self.group_index(id).and_then(|index| self.groups.get(index));
+        group.is_some_and(|group| !group.queue.is_empty())
+    }
+
+    /// The next thing a group received, in order. `None` when there is nothing, or no such group.
+    pub fn receive(&mut self, id: GroupId) -> Option<Received<P>> {
+        let index = self.group_index(id)?;
+        let item = self.pop_item(index)?;
+        Some(self.account_received(index, item))
+    }
+
+    /// Wakes the receiver of a group: with a message, which it receives as
+    /// [`Received::Returned`], or without, as a notice; both `receiver_update`.
+    ///
+    /// # Errors
+    /// [`Status::InvalidGroup`] when it is gone, [`Status::ShutdownStarted`] when the engine is
+    /// stopping; the message comes back.
+    pub fn update_receiver(
+        &mut self,
+        id: GroupId,
+        message: Option<Message<P>>,
+    ) -> Result<(), (Option<Message<P>>, Status)> {
+        let index = match self.group_index(id) {
+            Some(_) if self.stopping => return Err((message, Status::ShutdownStarted)),
+            Some(index) => index,
+            None => return Err((message, Status::InvalidGroup)),
+        };
+        if let Some(mut message) = message {
+            message.mark_returned(Status::ReceiverUpdate);
+            self.deliver(index, Item::Message(message));
+            return Ok(());
+        }
+        let Some(group) = self.groups.get_mut(index) else { return Ok(()) };
+        group.updates = group.updates.saturating_add(1);
+        if group.updates == 1 {
+            self.deliver(index, Item::Notice(Notice::of_group(Status::ReceiverUpdate)));
+        }
+        Ok(())
+    }
+
+    fn pop_item(&mut self, index: u32) -> Option<Item<P>> {
+        self.groups.get_mut(index)?.queue.pop(&mut self.nodes)
+    }
+
+    /// Gives an item to the application: what it held is free for others.
+    fn account_received(&mut self, index: u32, item: Item<P>) -> Received<P> {
+        let received = match item {
+            Item::Message(mut message) => match message.take_mark() {
+                Some(status) => return Received::Returned(message, status),
+                None => {
+                    self.account_read(index, &message);
+                    Received::Peer(message)
+                }
+            },
+            Item::Notice(notice) => {
+                self.account_notice(index, &notice);
+                Received::Notice(notice)
+            }
+        };
+        self.try_resume(index);
+        received
+    }
+
+    fn account_read(&mut self, index: u32, message: &Message<P>) {
+        let class = self.pool.class_of(message.capacity());
+        if let Some(group) = self.groups.get_mut(index) {
+            count_down(&mut group.unread, class);
+        }
+        let Some(slot) = self.numbers.find(message.channel()) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        count_down(&mut channel.unread, class);
+        if core::mem::take(&mut channel.held) {
+            self.enqueue_read(slot);
+        }
+    }
+
+    fn account_notice(&mut self, index: u32, notice: &Notice) {
+        match notice.status {
+            Status::ChannelClosed => self.free_closed(notice.channel),
+            Status::PoolEmpty => {
+                if let Some(group) = self.groups.get_mut(index) {
+                    group.pool_empty_waits = false;
+                }
+            }
+            Status::ReceiverUpdate => {
+                let Some(group) = self.groups.get_mut(index) else { return };
+                group.updates = group.updates.saturating_sub(1);
+                if group.updates > 0 {
+                    self.deliver(index, Item::Notice(Notice::of_group(Status::ReceiverUpdate)));
+                }
+            }
+            _ => {
+                let slot = self.numbers.find(notice.channel);
+                if let Some(channel) = slot.and_then(|slot| self.channels.get_mut(slot)) {
+                    channel.notice_waits = false;
+                }
+            }
+        }
+    }
+
+    // Shared by the parts of the engine.
+
+    /// Puts something into a group's queue and wakes its receiver.
+    pub(crate) fn deliver(&mut self, index: u32, item: Item<P>) {
+        let Some(group) = self.groups.get_mut(index) else { return };
+        let refused = group.queue.push(&mut self.nodes, item);
+        debug_assert!(refused.is_ok(), "fewer queue nodes than the platform's sum asks for");
+        if let Some(waker) = &group.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn group_index(&self, id: GroupId) -> Option<u32> {
+        let index = u32::from(id.index);
+        let group = self.groups.get(index)?;
+        (group.live && group.generation == id.generation).then_some(index)
+    }
+
+    /// The group of a channel, unless it is gone.
+    pub(crate) fn group_index_of(&self, slot: u32) -> Option<u32> {
+        self.group_index(self.channels.get(slot)?.group?)
+    }
+
+    pub(crate) fn enqueue_read(&mut self, slot: u32) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        if channel.place == Place::None && !channel.held {
+            channel.place = Place::Reading;
+            self.reading.push_back(self.channels.as_mut_slice(), slot);
+        }
+    }
+
+    pub(crate) fn enqueue_write(&mut self, slot: u32) {
+        self.writing.push_back(self.channels.as_mut_slice(), slot);
+    }
+
+    /// Lets a paused group read again if what it waited for is there.
+    fn try_resume(&mut self, index: u32) {
+        if self.groups.get(index).is_some_and(|group| group.is_paused && self.may_resume(group)) {
+            self.resume(index);
+        }
+    }
+
+    fn may_resume(&self, group: &Group<P>) -> bool {
+        let owner = group.owner.and_then(|owner| self.channels.get(owner));
+        let Some(channel) = owner else { return true };
+        let Frame::Header { have: HEADER_LEN, bytes } = &channel.frame else { return true };
+        let Ok(header) = Header::decode(bytes) else { return true };
+        if self.limits.check(&header).is_err() {
+            return !channel.notice_waits;
+        }
+        let class = self.pool.class_of(header.frame_len());
+        let free = self.pool.free_by_class();
+        free.get(class).copied() > group.unread.get(class).copied()
+    }
+
+    fn resume(&mut self, index: u32) {
+        let Some(group) = self.groups.get_mut(index) else { return };
+        if !core::mem::take(&mut group.is_paused) {
+            return;
+        }
+        group.pool_empty_said = false;
+        self.paused_groups = self.paused_groups.saturating_sub(1);
+        while let Some(slot) = group.paused.pop_front(self.channels.as_mut_slice()) {
+            if let Some(channel) = self.channels.get_mut(slot) {
+                channel.place = Place::Reading;
+            }
+            self.reading.push_back(self.channels.as_mut_slice(), slot);
+        }
+    }
+
+    fn pop_member(&mut self, index: u32) -> Option<u32> {
+        self.groups.get_mut(index)?.members.pop_front(self.channels.as_mut_slice())
+    }
+
+    // Timers.
+
+    pub(crate) fn start_phase_timer(&mut self, slot: u32, timer: PhaseTimer) {
+        self.stop_phase_timer(slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        channel.phase_timer = Some(timer);
+        self.phase_timers.list(timer).arm(self.channels.as_mut_slice(), slot, self.now);
+    }
+
+    pub(crate) fn stop_phase_timer(&mut self, slot: u32) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        if let Some(timer) = channel.phase_timer.take() {
+            self.phase_timers.list(timer).disarm(self.channels.as_mut_slice(), slot);
+        }
+    }
+
+    /// Notes that bytes passed.
+    pub(crate) fn touch(&mut self, slot: u32) {
+        if let Some(idle) = &mut self.idle_timer {
+            idle.arm(self.channels.as_mut_slice(), slot, self.now);
+        }
+    }
+
+    /// Gives a channel that was taken from the table its number and its group.
+    fn enlist(&mut self, slot: u32, group: GroupId, side: Side, phase: Phase) -> Option<()> {
+        u16::try_from(slot).ok()?;
+        let number = self.numbers.take(slot)?;
+        let channel = self.channels.get_mut(slot)?;
+        channel.number = number;
+        channel.group = Some(group);
+        channel.side = side;
+        channel.phase = phase;
+        let group = self.groups.get_mut(u32::from(group.index))?;
+        group.members.push_back(self.channels.as_mut_slice(), slot);
+        Some(())
+    }
+
+    /// Gives a channel and its number back; listeners that waited for one go on.
+    fn free_channel(&mut self, slot: u32) {
+        self.leave_group(slot);
+        let Some(channel) = self.channels.get(slot) else { return };
+        debug_assert!(channel.place == Place::None && channel.phase_timer.is_none());
+        self.numbers.give_back(channel.number);
+        self.channels.give_back(slot);
+        while let Some(listener) = self.waiting.pop_front(self.channels.as_mut_slice()) {
+            if let Some(channel) = self.channels.get_mut(listener) {
+                channel.place = Place::None;
+            }
+            self.enqueue_read(listener);
+        }
+    }
+
+    /// The last word about a channel was received.
+    fn free_closed(&mut self, number: ChannelNumber) {
+        let Some(slot) = self.numbers.find(number) else { return };
+        if self.channels.get(slot).is_some_and(|channel| channel.phase == Phase::Closed) {
+            self.free_channel(slot);
+        }
+    }
+}
+
+const _: () = assert!(NIL as usize > ChannelNumber::MAX.get() as usize);

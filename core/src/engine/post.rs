@@ -1,0 +1,243 @@
+//! Posting: the checks, then the queue (PROTOCOL, section 3).
+
+use super::Engine;
+use crate::address::{CONNECT_TO, LISTEN_ON};
+use crate::channel::{Bye, Phase, Side};
+use crate::group::GroupId;
+use crate::header::{Header, Kind, Opcode, Role};
+use crate::message::Message;
+use crate::platform::Platform;
+use crate::queue::Item;
+use crate::rx::{count_down, count_up};
+use crate::timer::PhaseTimer;
+use crate::{ChannelNumber, Status};
+use core::fmt;
+
+/// A refused post: the message as it was, and why.
+pub struct PostError<P: Platform> {
+    /// The message.
+    pub message: Message<P>,
+    /// Why it was refused.
+    pub status: Status,
+}
+
+impl<P: Platform> fmt::Debug for PostError<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostError")
+            .field("status", &self.status)
+            .field("message", &self.message)
+            .finish()
+    }
+}
+
+impl<P: Platform> fmt::Display for PostError<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was refused: {}", self.message.opcode(), self.status)
+    }
+}
+
+impl<P: Platform> core::error::Error for PostError<P> {}
+
+impl<P: Platform> Engine<P> {
+    /// Hands a message to the engine. The next [`turn`](Engine::turn) acts on it.
+    ///
+    /// Returns the completed header: with the channel a Hello or Welcome was given, and
+    /// a fresh id where it was 0. Success does not mean "sent": a message that can't be sent is
+    /// received again as [`Received::Returned`](super::Received::Returned).
+    ///
+    /// # Errors
+    /// Every refusal of PROTOCOL, section 3, with the message unchanged:
+    ///
+    /// | status | refused |
+    /// |---|---|
+    /// | `invalid_op_code` | a WelcomeResponse, which only the engine sends |
+    /// | `invalid_message_id` | a response with id 0 |
+    /// | `invalid_more_usage` | `more` on a message that is not regular |
+    /// | `invalid_channel_number` | channel 0 or an unknown one; any but 0 on a Hello or Welcome |
+    /// | `invalid_group` | another group's channel, or the group is gone |
+    /// | `invalid_headers_len`, `invalid_body_len` | longer than the peer takes |
+    /// | `wrong_address` | a Hello or Welcome without its address header |
+    /// | `channel_closed` | the channel is closing |
+    /// | `not_allowed` | regular messages on a listener; a HelloResponse from the side that said hello |
+    /// | `pool_empty` | more than the channel's share, or no free channel |
+    /// | `shutdown_started` | the engine is stopping |
+    pub fn post(
+        &mut self,
+        group: GroupId,
+        mut message: Message<P>,
+    ) -> Result<Header, PostError<P>> {
+        let outcome = match message.opcode() {
+            Opcode::HelloRequest | Opcode::WelcomeRequest => self.admit_opening(group, &mut message),
+            _ => self.admit(group, &mut message),
+        };
+        let slot = match outcome {
+            Ok(slot) => slot,
+            Err(status) => return Err(PostError { message, status }),
+        };
+        if message.id() == 0 {
+            message.set_id(P::unique_id(&mut self.ids));
+        }
+        message.seal();
+        let header = message.header();
+        self.accept_post(slot, message)?;
+        Ok(header)
+    }
+
+    fn accept_post(&mut self, slot: u32, message: Message<P>) -> Result<(), PostError<P>> {
+        let opcode = message.opcode();
+        let class = self.pool.class_of(message.capacity());
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return Err(PostError { message, status: Status::InvalidChannelNumber });
+        };
+        if opcode == Opcode::ByeSignal {
+            channel.abort = Some(Status::ChannelClosed);
+            self.enqueue_write(slot);
+            return Ok(());
+        }
+        if let Err(item) = channel.tx.push(&mut self.nodes, Item::Message(message)) {
+            debug_assert!(false, "fewer queue nodes than the platform's sum asks for");
+            return match item {
+                Item::Message(message) => Err(PostError { message, status: Status::PoolEmpty }),
+                Item::Notice(_) => Ok(()),
+            };
+        }
+        count_up(&mut channel.unsent, class);
+        match opcode {
+            Opcode::ByeRequest => channel.bye = Bye::Requested,
+            Opcode::ByeResponse => channel.bye = Bye::Answered,
+            _ => {}
+        }
+        if channel.bye != Bye::None && channel.phase == Phase::Open {
+            self.start_phase_timer(slot, PhaseTimer::Bye);
+        }
+        if self.channels.get(slot).is_some_and(|channel| !channel.write_blocked) {
+            self.enqueue_write(slot);
+        }
+        Ok(())
+    }
+
+    /// Checks every opcode has to pass, in the order of PROTOCOL.
+    fn check_form(&self, message: &Message<P>) -> Result<(), Status> {
+        let opcode = message.opcode();
+        if opcode == Opcode::WelcomeResponse {
+            return Err(Status::InvalidOpCode);
+        }
+        if opcode.role() == Role::Response && message.id() == 0 {
+            return Err(Status::InvalidMessageId);
+        }
+        if message.more() && !opcode.may_carry_more() {
+            return Err(Status::InvalidMoreUsage);
+        }
+        Ok(())
+    }
+
+    /// A Hello or Welcome: makes its channel.
+    fn admit_opening(
+        &mut self,
+        group: GroupId,
+        message: &mut Message<P>,
+    ) -> Result<u32, Status> {
+        self.check_form(message)?;
+        if !message.channel().is_none() {
+            return Err(Status::InvalidChannelNumber);
+        }
+        self.group_index(group).ok_or(Status::InvalidGroup)?;
+        let hello = message.opcode() == Opcode::HelloRequest;
+        let address = if hello { CONNECT_TO } else { LISTEN_ON };
+        message.text().get(address).ok_or(Status::WrongAddress)?;
+        if self.stopping {
+            return Err(Status::ShutdownStarted);
+        }
+        let slot = self.channels.take().ok_or(Status::PoolEmpty)?;
+        let announced = if hello { message.announce(self.limits) } else { Ok(()) };
+        let side = if hello { Side::Client } else { Side::Listener };
+        let enlisted = announced.map_err(|error| error.status()).and_then(|()| {
+            self.enlist(slot, group, side, Phase::Posted).ok_or(Status::PoolEmpty)
+        });
+        if let Err(status) = enlisted {
+            self.free_channel(slot);
+            return Err(status);
+        }
+        if message.id() == 0 {
+            message.set_id(P::unique_id(&mut self.ids));
+        }
+        if let Some(channel) = self.channels.get_mut(slot) {
+            channel.id = message.id();
+            message.set_channel(channel.number);
+        }
+        Ok(slot)
+    }
+
+    /// Everything else: goes to a channel that exists.
+    fn admit(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
+        self.check_form(message)?;
+        let slot = self.find_channel(message.channel())?;
+        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
+        self.group_index(group).ok_or(Status::InvalidGroup)?;
+        if channel.group != Some(group) {
+            return Err(Status::InvalidGroup);
+        }
+        channel.peer_limits.check(message.raw_header())?;
+        if self.stopping {
+            return Err(Status::ShutdownStarted);
+        }
+        let opcode = message.opcode();
+        if channel.phase == Phase::Closed || channel.abort.is_some() {
+            return Err(Status::ChannelClosed);
+        }
+        if opcode == Opcode::ByeSignal {
+            return Ok(slot);
+        }
+        if channel.bye != Bye::None {
+            return Err(Status::ChannelClosed);
+        }
+        let allowed = match channel.side {
+            Side::Listener => opcode == Opcode::ByeRequest,
+            Side::Client => opcode != Opcode::HelloResponse,
+            Side::Accepted => true,
+        };
+        if !allowed {
+            return Err(Status::NotAllowed);
+        }
+        self.check_share(slot, message)?;
+        if opcode.kind() == Kind::Hello {
+            message.announce(self.limits).map_err(|error| error.status())?;
+        }
+        Ok(slot)
+    }
+
+    /// A channel holds at most as many unsent messages of a size class as stay free.
+    fn check_share(&self, slot: u32, message: &Message<P>) -> Result<(), Status> {
+        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
+        let class = self.pool.class_of(message.capacity());
+        let unsent = channel.unsent.get(class).copied().unwrap_or_default();
+        if unsent == 0 {
+            return Ok(());
+        }
+        let free = self.pool.free_by_class().get(class).copied().unwrap_or_default();
+        if unsent > free { Err(Status::PoolEmpty) } else { Ok(()) }
+    }
+
+    fn find_channel(&self, number: ChannelNumber) -> Result<u32, Status> {
+        let slot = self.numbers.find(number).ok_or(Status::InvalidChannelNumber)?;
+        match self.channels.get(slot) {
+            // Not announced: the application cannot know it.
+            Some(channel) if channel.announced() => Ok(slot),
+            _ => Err(Status::InvalidChannelNumber),
+        }
+    }
+
+    /// Takes a message off a channel's queue to hand it back.
+    pub(super) fn pop_unsent(&mut self, slot: u32) -> Option<Message<P>> {
+        let channel = self.channels.get_mut(slot)?;
+        loop {
+            match channel.tx.pop(&mut self.nodes)? {
+                Item::Message(message) => {
+                    count_down(&mut channel.unsent, self.pool.class_of(message.capacity()));
+                    return Some(message);
+                }
+                Item::Notice(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! One turn: what the transport reports, what is due, what is to be sent and read.
+
+use super::Engine;
+use crate::address::{Address, CONNECT_TO, LISTEN_ON};
+use crate::channel::{Phase, Place, Side};
+use crate::header::Opcode;
+use crate::message::Message;
+use crate::platform::Platform;
+use crate::queue::{Item, Notice};
+use crate::rx::link_of;
+use crate::timer::PhaseTimer;
+use crate::transport::{Close, Link, Ready, Transport};
+use crate::{Instant, Status};
+use core::fmt;
+use core::task::Poll;
+
+/// The most events of the transport one turn looks at.
+const EVENTS_PER_TURN: u32 = 1024;
+/// The most connections one listener accepts before others get their turn.
+const ACCEPTS: u32 = 16;
+
+/// What a turn did, and when the next is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Messages sent or received whole.
+    pub moved: u32,
+    /// There is more to do now: call again without waiting.
+    pub more: bool,
+    /// When the next timeout is due, if nothing happens before.
+    pub deadline: Option<Instant>,
+}
+
+impl<P: Platform> Engine<P> {
+    /// Moves what can be moved: looks at what `io` says is ready, at timeouts that are due by `now`,
+    /// and at what was posted; never at a channel without a reason. Sends and receives about `budget`
+    /// messages.
+    ///
+    /// For the driver. Call it when the transport has news, when [`Turn::deadline`] passes,
+    /// after a post, and at once while [`Turn::more`] holds.
+    pub fn turn(&mut self, now: Instant, io: &mut impl Transport, budget: u32) -> Turn {
+        self.now = self.now.max(now);
+        self.moved = 0;
+        let mut left = budget.max(1);
+        let more_events = self.take_events(io);
+        self.expire(io);
+        self.resume_groups();
+        self.write_all(io, &mut left);
+        self.read_all(io, &mut left);
+        self.stats.moved += u64::from(self.moved);
+        Turn {
+            moved: self.moved,
+            more: more_events || self.has_work(),
+            deadline: self.deadline(),
+        }
+    }
+
+    /// Takes the transport's news. True if there may be more.
+    fn take_events(&mut self, io: &mut impl Transport) -> bool {
+        for _ in 0..EVENTS_PER_TURN {
+            let Some((link, ready)) = io.next_ready() else { return false };
+            self.take_event(link, ready, io);
+        }
+        true
+    }
+
+    fn take_event(&mut self, link: Link, ready: Ready, io: &mut impl Transport) {
+        let slot = u32::from(link.0);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        match ready {
+            Ready::Readable => {
+                if matches!(channel.phase, Phase::Listening | Phase::AwaitHello | Phase::Open) {
+                    self.enqueue_read(slot);
+                }
+            }
+            Ready::Writable => {
+                if core::mem::take(&mut channel.write_blocked) {
+                    self.enqueue_write(slot);
+                }
+            }
+            Ready::Opened if channel.phase == Phase::Opening => self.opened(slot, io),
+            Ready::Failed(status) if channel.phase == Phase::Opening => {
+                self.finish_unopened(slot, status, io);
+            }
+            Ready::Opened | Ready::Failed(_) => {}
+        }
+    }
+
+    fn opened(&mut self, slot: u32, io: &mut impl Transport) {
+        self.stop_phase_timer(slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        if channel.side == Side::Listener {
+            channel.phase = Phase::Listening;
+            if let Some(welcome) = self.pop_unsent(slot) {
+                self.answer_welcome(slot, welcome, io);
+            }
+        } else {
+            channel.phase = Phase::Open;
+            if channel.bye != crate::channel::Bye::None {
+                self.start_phase_timer(slot, PhaseTimer::Bye);
+            }
+            self.touch(slot);
+        }
+        self.enqueue_read(slot);
+        self.enqueue_write(slot);
+    }
+
+    /// The listener listens: its WelcomeRequest comes back with the address it really has.
+    fn answer_welcome(&mut self, slot: u32, mut welcome: Message<P>, io: &mut impl Transport) {
+        let local = LocalAddress { io, link: link_of(slot) };
+        // Without room for it, the address that was asked for stays.
+        let _ = welcome.set_header_display(LISTEN_ON, local);
+        self.hand_back(slot, welcome, Status::Success);
+    }
+
+    /// Ends what is overdue.
+    fn expire(&mut self, io: &mut impl Transport) {
+        let now = self.now;
+        for timer in PhaseTimer::ALL {
+            while let Some(slot) = self.pop_due(timer) {
+                self.phase_expired(slot, timer, io);
+            }
+        }
+        while let Some(slot) = self.frame_timer.pop_due(self.channels.as_mut_slice(), now) {
+            self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
+        }
+        while let Some(slot) = self.pop_idle(now) {
+            self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
+        }
+    }
+
+    fn pop_due(&mut self, timer: PhaseTimer) -> Option<u32> {
+        let list = self.phase_timers.list(timer);
+        let slot = list.pop_due(self.channels.as_mut_slice(), self.now)?;
+        self.channels.get_mut(slot)?.phase_timer = None;
+        Some(slot)
+    }
+
+    fn pop_idle(&mut self, now: Instant) -> Option<u32> {
+        self.idle_timer.as_mut()?.pop_due(self.channels.as_mut_slice(), now)
+    }
+
+    fn phase_expired(&mut self, slot: u32, timer: PhaseTimer, io: &mut impl Transport) {
+        let Some(channel) = self.channels.get(slot) else { return };
+        match timer {
+            PhaseTimer::Connect => self.finish_unopened(slot, Status::ConnectFailed, io),
+            PhaseTimer::Retry => self.enqueue_read(slot),
+            // It did say something, which we are not ready to read.
+            PhaseTimer::Hello if channel.place == Place::Paused => {
+                self.start_phase_timer(slot, PhaseTimer::Hello);
+            }
+            PhaseTimer::Hello => {
+                self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
+            }
+            PhaseTimer::Bye => {
+                let status = channel.send_failed.unwrap_or(Status::CommunicationFailed);
+                self.finish(slot, Close::Graceful, status, io);
+            }
+        }
+    }
+
+    /// Lets groups read again that waited for messages which have come back.
+    fn resume_groups(&mut self) {
+        if self.paused_groups == 0 {
+            return;
+        }
+        for index in 0u32.. {
+            if self.groups.get(index).is_none() {
+                break;
+            }
+            self.try_resume(index);
+        }
+    }
+
+    fn write_all(&mut self, io: &mut impl Transport, left: &mut u32) {
+        // About one visit each: what a visit puts back at the end may wait for the next turn.
+        let mut visits = self.channels.used();
+        while *left > 0 && visits > 0 {
+            visits -= 1;
+            let Some(slot) = self.writing.pop_front(self.channels.as_mut_slice()) else { return };
+            self.write_one(slot, io, left);
+        }
+    }
+
+    fn write_one(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
+        let Some(channel) = self.channels.get(slot) else { return };
+        if let Some(status) = channel.abort {
+            return self.finish_aborted(slot, status, io);
+        }
+        match channel.phase {
+            Phase::Posted => self.open_link(slot, io),
+            Phase::Listening => self.close_listener(slot, io),
+            Phase::Open => self.write_channel(slot, io, left),
+            _ => {}
+        }
+    }
+
+    /// A ByeRequest on a listener is answered by the engine.
+    fn close_listener(&mut self, slot: u32, io: &mut impl Transport) {
+        let Some(mut message) = self.pop_unsent(slot) else { return };
+        message.set_opcode(Opcode::ByeResponse);
+        self.hand_back(slot, message, Status::Success);
+        self.finish(slot, Close::Graceful, Status::Success, io);
+    }
+
+    /// Does what the Hello or Welcome at the head of a channel's queue asks for.
+    fn open_link(&mut self, slot: u32, io: &mut impl Transport) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let listens = channel.side == Side::Listener;
+        let name = if listens { LISTEN_ON } else { CONNECT_TO };
+        let first = channel.tx.messages(&self.nodes).next();
+        let value = first.and_then(|message| message.text().get(name)).unwrap_or_default();
+        let opening = match Address::from_bytes(value) {
+            Ok(address) if listens => io.listen(link_of(slot), &address),
+            Ok(address) => io.connect(link_of(slot), &address),
+            Err(_) => Err(Status::InvalidAddress),
+        };
+        match opening {
+            Ok(()) => {
+                channel.phase = Phase::Opening;
+                if !listens {
+                    self.start_phase_timer(slot, PhaseTimer::Connect);
+                }
+            }
+            Err(status) => self.finish_unopened(slot, status, io),
+        }
+    }
+
+    fn read_all(&mut self, io: &mut impl Transport, left: &mut u32) {
+        let mut visits = self.channels.used();
+        while *left > 0 && visits > 0 {
+            visits -= 1;
+            let Some(slot) = self.reading.pop_front(self.channels.as_mut_slice()) else { return };
+            let Some(channel) = self.channels.get_mut(slot) else { return };
+            channel.place = Place::None;
+            match channel.phase {
+                Phase::Listening => self.accept(slot, io),
+                _ => self.read_channel(slot, io, left),
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: u32, io: &mut impl Transport) {
+        for _ in 0..ACCEPTS {
+            let Some(slot) = self.channels.take() else { return self.await_channel(listener) };
+            match io.accept(link_of(listener), link_of(slot)) {
+                Poll::Ready(Ok(())) => self.accepted(listener, slot, io),
+                Poll::Pending => return self.free_channel(slot),
+                Poll::Ready(Err(status)) => {
+                    self.free_channel(slot);
+                    return self.accept_failed(listener, status);
+                }
+            }
+        }
+        self.enqueue_read(listener);
+    }
+
+    fn accepted(&mut self, listener: u32, slot: u32, io: &mut impl Transport) {
+        let group = self.channels.get_mut(listener).and_then(|channel| {
+            channel.accept_failing = false;
+            channel.group
+        });
+        let enlisted = group
+            .and_then(|group| self.enlist(slot, group, Side::Accepted, Phase::AwaitHello));
+        if enlisted.is_none() {
+            io.close(link_of(slot), Close::Graceful);
+            return self.free_channel(slot);
+        }
+        self.start_phase_timer(slot, PhaseTimer::Hello);
+        self.touch(slot);
+        self.enqueue_read(slot);
+    }
+
+    fn await_channel(&mut self, listener: u32) {
+        let Some(channel) = self.channels.get_mut(listener) else { return };
+        if channel.place == Place::None {
+            channel.place = Place::Waiting;
+            self.waiting.push_back(self.channels.as_mut_slice(), listener);
+        }
+    }
+
+    /// Says so once until accepting works again, and tries again after a while.
+    fn accept_failed(&mut self, listener: u32, status: Status) {
+        self.start_phase_timer(listener, PhaseTimer::Retry);
+        let group = self.group_index_of(listener);
+        let Some(channel) = self.channels.get_mut(listener) else { return };
+        if core::mem::replace(&mut channel.accept_failing, true) || channel.notice_waits {
+            return;
+        }
+        channel.notice_waits = true;
+        let notice =
+            Notice { channel: channel.number, id: channel.id, status, reason: status };
+        if let Some(group) = group {
+            self.deliver(group, Item::Notice(notice));
+        }
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        let channels = self.channels.as_mut_slice();
+        let idle = self.idle_timer.as_ref().and_then(|timer| timer.next_due(channels));
+        let frame = self.frame_timer.next_due(channels);
+        let phases = PhaseTimer::ALL.map(|timer| self.phase_timers.list(timer).next_due(channels));
+        phases.into_iter().chain([idle, frame]).flatten().min()
+    }
+}
+
+/// Displays the address a listener really has.
+struct LocalAddress<'a, T> {
+    io: &'a T,
+    link: Link,
+}
+
+impl<T: Transport> fmt::Display for LocalAddress<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.local_address(self.link, f)
+    }
+}

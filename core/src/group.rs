@@ -1,0 +1,99 @@
+//! Channel groups: one ordered receive queue each (PROTOCOL, section 2).
+
+use crate::channel::{Member, Reading};
+use crate::list::{List, NIL};
+use crate::platform::Platform;
+use crate::pool::PerClass;
+use crate::queue::Queue;
+use crate::storage::Slot;
+use core::ops::Range;
+use core::task::Waker;
+
+/// Names a group of one engine. A stale one is refused, never taken for another group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct GroupId {
+    pub(crate) index: u16,
+    pub(crate) generation: u16,
+}
+
+/// One group. Opaque: its storage is the platform's, its content the engine's.
+pub struct Group<P: Platform> {
+    pub(crate) live: bool,
+    /// Counts how often this place was used.
+    pub(crate) generation: u16,
+    pub(crate) queue: Queue,
+    /// Peers' messages in the queue or being read.
+    pub(crate) unread: PerClass,
+    pub(crate) members: List<Member>,
+    /// Channels that have something to read, while the group may not.
+    pub(crate) paused: List<Reading>,
+    /// The channel whose frame the group cannot take now.
+    pub(crate) is_paused: bool,
+    /// `pool_empty` was said in this episode.
+    pub(crate) pool_empty_said: bool,
+    /// It waits in the queue.
+    pub(crate) pool_empty_waits: bool,
+    /// Wake-ups that were not received yet.
+    pub(crate) updates: u32,
+    pub(crate) waker: Option<Waker>,
+    /// Bytes read ahead of what was asked for.
+    pub(crate) staging: P::Buffer,
+    /// Where in `staging` they are.
+    pub(crate) ahead: Range<usize>,
+    /// The channel they belong to.
+    pub(crate) owner: Option<u32>,
+    next_free: u32,
+}
+
+impl<P: Platform> Default for Group<P> {
+    fn default() -> Self {
+        Group {
+            live: false,
+            generation: 0,
+            queue: Queue::default(),
+            unread: PerClass::default(),
+            members: List::default(),
+            paused: List::default(),
+            is_paused: false,
+            pool_empty_said: false,
+            pool_empty_waits: false,
+            updates: 0,
+            waker: None,
+            staging: P::Buffer::default(),
+            ahead: 0..0,
+            owner: None,
+            next_free: NIL,
+        }
+    }
+}
+
+impl<P: Platform> Slot for Group<P> {
+    fn is_free(&self) -> bool {
+        !self.live
+    }
+    fn next_free(&self) -> u32 {
+        self.next_free
+    }
+    fn set_next_free(&mut self, next: u32) {
+        self.next_free = next;
+    }
+}
+
+impl<P: Platform> Group<P> {
+    /// The bytes read ahead.
+    pub(crate) fn staged(&self) -> &[u8] {
+        self.staging.get(self.ahead.clone()).unwrap_or_default()
+    }
+
+    /// Drops the first `count` of the bytes read ahead.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.ahead.start = (self.ahead.start + count).min(self.ahead.end);
+    }
+
+    /// Forgets what was read ahead.
+    pub(crate) fn discard(&mut self) {
+        self.ahead = 0..0;
+        self.owner = None;
+    }
+}

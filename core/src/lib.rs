@@ -1,0 +1,107 @@
+//! tofu's engine: message passing in which the message is the API.
+//!
+//! An application gets a [`Message`] from a [`Pool`], fills it in and posts it; the message *is* the
+//! operation: listen, connect, request, answer, signal, close. This crate is that engine as a state
+//! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`.
+//! What crosses the wire, and what an engine promises, stands in `PROTOCOL.md` beside this crate's
+//! manifest.
+//!
+//! On a host use `tofu-std`, which drives this engine over TCP, Unix sockets and memory. On a
+//! board, or in a simulator, drive it yourself with three calls:
+//!
+//! ```text
+//! loop {
+//!     let turn = engine.turn(clock.now(), &mut transport, 64);   // moves what can be moved
+//!     while let Some(received) = engine.receive(group) { … }     // what came of it
+//!     engine.post(group, message)?;                              // queued for the next turn
+//!     if !turn.more { sleep_until(turn.deadline) }               // or an interrupt
+//! }
+//! ```
+//!
+//! # The map
+//!
+//! | module | concept |
+//! |---|---|
+//! | `header` | the 16-byte header, opcodes, channel numbers |
+//! | `status` | what became of something |
+//! | `text`, `address`, `limits` | text headers and the three that are tofu's own |
+//! | `message`, `pool` | owned buffers, and where they come from and return to |
+//! | `channel`, `group`, `queue`, `timer` | the engine's tables |
+//! | `rx`, `tx` | framing in and out |
+//! | `engine` | the state machine: post, receive, turn |
+//! | `transport` | the seam to whatever moves the bytes |
+//! | `platform`, `storage`, `list` | what differs between hosts and boards; fixed-capacity containers |
+//! | `time`, `fmt`, `options` | time as a number; logging; timeouts and limits |
+//!
+//! # Features
+//!
+//! - `std`: conversions into `std::io::Error`.
+//! - `log`, `defmt`: where log lines go; `defmt` wins if both are on.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable
+    )
+)]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+#[cfg(test)]
+#[macro_use]
+extern crate alloc;
+
+#[macro_use]
+mod fmt;
+
+mod address;
+mod channel;
+mod engine;
+mod group;
+mod header;
+mod limits;
+mod list;
+mod message;
+mod options;
+mod platform;
+mod pool;
+mod queue;
+mod rx;
+mod status;
+#[cfg(feature = "std")]
+mod std_compat;
+mod storage;
+mod text;
+mod time;
+mod timer;
+mod transport;
+mod tx;
+
+pub use address::{Address, AddressError, CONNECT_TO, LISTEN_ON};
+pub use channel::{Channel, NumberEntry};
+pub use engine::{Engine, PostError, Received, Stats, Turn};
+pub use group::{Group, GroupId};
+pub use header::{
+    ChannelNumber, HEADER_LEN, Header, Kind, MAX_FRAME_LEN, MAX_SECTION_LEN, Opcode, Origin, Role,
+};
+pub use limits::{LIMITS, Limits};
+pub use message::{Message, MessageError};
+pub use options::Options;
+pub use platform::{LocalLock, Lock, Platform};
+pub use pool::{Class, MAX_CLASSES, Pool, PoolState};
+pub use queue::{Node, Notice};
+pub use status::Status;
+pub use storage::Table;
+pub use text::{Iter, TextError, TextHeader, TextHeaders};
+pub use time::Instant;
+pub use transport::{Close, Link, Ready, Transport};
+
+/// The containers of [`platform!`]; not for direct use.
+#[doc(hidden)]
+pub use heapless;

@@ -1,0 +1,112 @@
+//! What one engine can take, and how it tells its peers (PROTOCOL, section 4).
+
+use crate::Status;
+use crate::header::{HEADER_LEN, Header, MAX_SECTION_LEN};
+use core::fmt;
+
+/// The text header that announces an engine's limits.
+pub const LIMITS: &str = "~limits";
+
+/// The longest text headers and body an engine can take, in bytes.
+///
+/// The text form is that of the `~limits` header.
+///
+/// ```
+/// use tofu_core::Limits;
+/// let limits = Limits { headers: 128, body: 256 };
+/// assert_eq!(limits.to_string(), "headers=128,body=256");
+/// assert_eq!(Limits::parse(b"headers=128,body=256"), limits);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Limits {
+    /// The most bytes of text headers.
+    pub headers: u16,
+    /// The most bytes of body.
+    pub body: u16,
+}
+
+impl Limits {
+    /// What the wire can carry; peers that announce nothing are taken to have it.
+    pub const MAX: Limits = Limits { headers: u16::MAX, body: u16::MAX };
+
+    /// Reads an announcement. Values too large for the wire count as the
+    /// most it can carry, and what is missing or no number as unlimited.
+    pub fn parse(value: &[u8]) -> Limits {
+        let mut limits = Limits::MAX;
+        for part in value.split(|&byte| byte == b',') {
+            if let Some(number) = part.strip_prefix(b"headers=") {
+                limits.headers = parse_saturating(number);
+            } else if let Some(number) = part.strip_prefix(b"body=") {
+                limits.body = parse_saturating(number);
+            }
+        }
+        limits
+    }
+
+    /// The limits that hold where the largest frame is `frame_len` bytes:
+    /// both are kept if they fit together, else the body's gives way first.
+    pub(crate) fn fit(self, frame_len: usize) -> Limits {
+        let payload = frame_len.saturating_sub(HEADER_LEN);
+        let headers = usize::from(self.headers).min(payload);
+        let body = usize::from(self.body).min(payload - headers);
+        Limits { headers: saturate(headers), body: saturate(body) }
+    }
+
+    /// Which limit a frame breaks, text headers first.
+    pub(crate) fn check(self, header: &Header) -> Result<(), Status> {
+        if header.text_len > self.headers {
+            Err(Status::InvalidHeadersLen)
+        } else if header.body_len > self.body {
+            Err(Status::InvalidBodyLen)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits::MAX
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "headers={},body={}", self.headers, self.body)
+    }
+}
+
+fn saturate(len: usize) -> u16 {
+    u16::try_from(len.min(MAX_SECTION_LEN)).unwrap_or(u16::MAX)
+}
+
+fn parse_saturating(digits: &[u8]) -> u16 {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return u16::MAX;
+    }
+    let digit = |byte: &u8| u16::from(byte.saturating_sub(b'0'));
+    digits.iter().fold(0u16, |sum, byte| sum.saturating_mul(10).saturating_add(digit(byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements_saturate_and_tolerate_nonsense() {
+        let parse = |text: &str| Limits::parse(text.as_bytes());
+        assert_eq!(parse("headers=0,body=4000000000"), Limits { headers: 0, body: u16::MAX });
+        assert_eq!(parse("body=7"), Limits { headers: u16::MAX, body: 7 });
+        assert_eq!(parse("headers=-1,body="), Limits::MAX);
+        assert_eq!(parse(""), Limits::MAX);
+    }
+
+    #[test]
+    fn what_does_not_fit_a_frame_is_cut_from_the_body() {
+        let limits = Limits { headers: 128, body: 512 };
+        assert_eq!(limits.fit(512), Limits { headers: 128, body: 512 - 16 - 128 });
+        assert_eq!(limits.fit(100), Limits { headers: 84, body: 0 });
+        assert_eq!(Limits::MAX.fit(crate::header::MAX_FRAME_LEN), Limits::MAX);
+    }
+}

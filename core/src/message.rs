@@ -1,0 +1,476 @@
+//! Messages: owned buffers that are their own wire image.
+
+use crate::address::{CONNECT_TO, LISTEN_ON};
+use crate::header::{ChannelNumber, HEADER_LEN, Header, Opcode, Origin};
+use crate::limits::LIMITS;
+use crate::platform::Platform;
+use crate::text::{self, TextError, TextHeaders};
+use crate::{Limits, Status};
+use core::fmt;
+
+/// Why a message could not be filled in. It is as it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum MessageError {
+    /// A text header's name or value.
+    Text(TextError),
+    /// The text headers outgrow 65,535 bytes or the pool's largest message.
+    HeadersTooLong,
+    /// The body outgrows 65,535 bytes or the pool's largest message.
+    BodyTooLong,
+    /// A larger message is needed and none is free.
+    PoolEmpty,
+    /// The message is one that takes no answer.
+    NoAnswer,
+}
+
+impl MessageError {
+    /// The status that says the same.
+    pub const fn status(self) -> Status {
+        match self {
+            MessageError::Text(_) => Status::InvalidMessage,
+            MessageError::HeadersTooLong => Status::InvalidHeadersLen,
+            MessageError::BodyTooLong => Status::InvalidBodyLen,
+            MessageError::PoolEmpty => Status::PoolEmpty,
+            MessageError::NoAnswer => Status::InvalidOpCode,
+        }
+    }
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MessageError::Text(error) => fmt::Display::fmt(error, f),
+            MessageError::HeadersTooLong => f.write_str("the text headers are too long"),
+            MessageError::BodyTooLong => f.write_str("the body is too long"),
+            MessageError::PoolEmpty => f.write_str("no larger message is free"),
+            MessageError::NoAnswer => f.write_str("this message takes no answer"),
+        }
+    }
+}
+
+impl core::error::Error for MessageError {}
+
+impl From<TextError> for MessageError {
+    fn from(error: TextError) -> Self {
+        MessageError::Text(error)
+    }
+}
+
+/// A message: what an application fills in, posts and receives.
+///
+/// It owns its buffer, in which header, text headers and body lie as they are sent, and gives
+/// it back to the pool when dropped. A fresh one is an empty Request without channel and id.
+/// It moves to a larger buffer of the pool when it outgrows its own.
+pub struct Message<P: Platform> {
+    buffer: P::Buffer,
+    pool: P::PoolRef,
+    header: Header,
+    pooled: bool,
+}
+
+impl<P: Platform> Message<P> {
+    pub(crate) fn pooled(buffer: P::Buffer, pool: P::PoolRef) -> Self {
+        Message { buffer, pool, header: Header::default(), pooled: true }
+    }
+
+    pub(crate) fn unpooled(buffer: P::Buffer, pool: P::PoolRef) -> Self {
+        Message { buffer, pool, header: Header::default(), pooled: false }
+    }
+
+    /// The header as it would be sent.
+    pub fn header(&self) -> Header {
+        Header { origin: Origin::Application, status: Status::Success, ..self.header }
+    }
+
+    /// What the message does.
+    pub fn opcode(&self) -> Opcode {
+        self.header.opcode
+    }
+
+    /// Says what the message does.
+    pub fn set_opcode(&mut self, opcode: Opcode) {
+        self.header.opcode = opcode;
+    }
+
+    /// The channel it came from or goes to.
+    pub fn channel(&self) -> ChannelNumber {
+        self.header.channel
+    }
+
+    /// Says which channel it goes to.
+    pub fn set_channel(&mut self, channel: ChannelNumber) {
+        self.header.channel = channel;
+    }
+
+    /// The correlation id; 0 asks the engine for a fresh one.
+    pub fn id(&self) -> u64 {
+        self.header.id
+    }
+
+    /// Sets the correlation id.
+    pub fn set_id(&mut self, id: u64) {
+        self.header.id = id;
+    }
+
+    /// Whether more messages of this id follow.
+    pub fn more(&self) -> bool {
+        self.header.more
+    }
+
+    /// Says whether more messages of this id follow.
+    pub fn set_more(&mut self, more: bool) {
+        self.header.more = more;
+    }
+
+    /// Sets opcode and channel in one go.
+    pub fn prepare(&mut self, opcode: Opcode, channel: ChannelNumber) -> &mut Self {
+        self.header.opcode = opcode;
+        self.header.channel = channel;
+        self
+    }
+
+    /// Makes it a fresh, empty Request again.
+    pub fn reset(&mut self) {
+        self.header = Header::default();
+    }
+
+    /// Turns a received message into its own answer: Request and Signal become Response, HelloRequest
+    /// HelloResponse, ByeRequest ByeResponse. Channel, id, `more`, text headers and body stay.
+    ///
+    /// # Errors
+    /// [`MessageError::NoAnswer`] for what takes none.
+    pub fn reply(&mut self) -> Result<(), MessageError> {
+        self.header.opcode = self.header.opcode.answer().ok_or(MessageError::NoAnswer)?;
+        Ok(())
+    }
+
+    /// Makes it a HelloRequest to this address (`tcp|HOST|PORT`, an
+    /// [`Address`](crate::Address), …).
+    ///
+    /// # Errors
+    /// As [`Message::add_header_display`].
+    pub fn connect_to(&mut self, address: impl fmt::Display) -> Result<(), MessageError> {
+        self.set_header_display(CONNECT_TO, address)?;
+        self.prepare(Opcode::HelloRequest, ChannelNumber::NONE);
+        Ok(())
+    }
+
+    /// Makes it a WelcomeRequest for this address.
+    ///
+    /// # Errors
+    /// As [`Message::add_header_display`].
+    pub fn listen_on(&mut self, address: impl fmt::Display) -> Result<(), MessageError> {
+        self.set_header_display(LISTEN_ON, address)?;
+        self.prepare(Opcode::WelcomeRequest, ChannelNumber::NONE);
+        Ok(())
+    }
+
+    /// The text headers.
+    pub fn text(&self) -> TextHeaders<'_> {
+        let end = HEADER_LEN + usize::from(self.header.text_len);
+        TextHeaders::new(self.buffer.get(HEADER_LEN..end).unwrap_or_default())
+    }
+
+    /// Appends a text header.
+    ///
+    /// # Errors
+    /// [`MessageError::Text`] for a name or value that would smuggle a line; the other variants for want of room.
+    pub fn add_header(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), MessageError> {
+        let value = value.as_ref();
+        text::check_name(name)?;
+        text::check_value(value)?;
+        let gap = self.insert_line(name, value.len())?;
+        gap.copy_from_slice(value);
+        Ok(())
+    }
+
+    /// Appends a text header whose value is what `value` displays, for instance a number
+    /// or `format_args!("{done}:{all}")`.
+    ///
+    /// # Errors
+    /// As [`Message::add_header`].
+    pub fn add_header_display(
+        &mut self,
+        name: &str,
+        value: impl fmt::Display,
+    ) -> Result<(), MessageError> {
+        text::check_name(name)?;
+        let mut measure = Measure { len: 0, valid: true };
+        let displayed = fmt::write(&mut measure, format_args!("{value}"));
+        if displayed.is_err() || !measure.valid {
+            return Err(TextError::InvalidValue.into());
+        }
+        let before = self.header.text_len;
+        let mut fill = Fill { rest: self.insert_line(name, measure.len)?, valid: true };
+        let displayed = fmt::write(&mut fill, format_args!("{value}"));
+        if displayed.is_ok() && fill.valid && fill.rest.is_empty() {
+            return Ok(());
+        }
+        // It displayed differently the second time: take the line back.
+        self.cut_text(usize::from(before), usize::from(self.header.text_len - before));
+        Err(TextError::InvalidValue.into())
+    }
+
+    /// Removes every text header of this name.
+    pub fn remove_headers(&mut self, name: &str) {
+        while let Some((start, len)) = self.text().find_line(name) {
+            self.cut_text(start, len);
+        }
+    }
+
+    /// Replaces every text header of this name by one.
+    ///
+    /// # Errors
+    /// As [`Message::add_header`]; nothing is removed then.
+    pub fn set_header_display(
+        &mut self,
+        name: &str,
+        value: impl fmt::Display,
+    ) -> Result<(), MessageError> {
+        let before = usize::from(self.header.text_len);
+        self.add_header_display(name, value)?;
+        // The new line is the last; remove those of the same name before it.
+        let mut end = before;
+        while let Some((start, len)) = self.text().find_line(name) {
+            if start >= end {
+                break;
+            }
+            self.cut_text(start, len);
+            end -= len;
+        }
+        Ok(())
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.buffer.get(self.body_range()).unwrap_or_default()
+    }
+
+    /// The body, to change in place.
+    pub fn body_mut(&mut self) -> &mut [u8] {
+        let range = self.body_range();
+        self.buffer.get_mut(range).unwrap_or_default()
+    }
+
+    /// Replaces the body.
+    ///
+    /// # Errors
+    /// [`MessageError::BodyTooLong`] or [`MessageError::PoolEmpty`]; the old body stays.
+    pub fn set_body(&mut self, body: impl AsRef<[u8]>) -> Result<(), MessageError> {
+        let body = body.as_ref();
+        self.resize_body(body.len())?;
+        self.body_mut().copy_from_slice(body);
+        Ok(())
+    }
+
+    /// Adds to the body.
+    ///
+    /// # Errors
+    /// As [`Message::set_body`].
+    pub fn append_body(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), MessageError> {
+        let bytes = bytes.as_ref();
+        let before = usize::from(self.header.body_len);
+        self.resize_body(before.saturating_add(bytes.len()))?;
+        if let Some(tail) = self.body_mut().get_mut(before..) {
+            tail.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// Gives the body `len` bytes, to be filled through [`Message::body_mut`]. What it gains holds
+    /// zeros.
+    ///
+    /// # Errors
+    /// As [`Message::set_body`].
+    pub fn resize_body(&mut self, len: usize) -> Result<(), MessageError> {
+        let section = u16::try_from(len).map_err(|_| MessageError::BodyTooLong)?;
+        let frame_len = HEADER_LEN + usize::from(self.header.text_len) + len;
+        self.reserve(frame_len, MessageError::BodyTooLong)?;
+        let before = usize::from(self.header.body_len);
+        self.header.body_len = section;
+        if let Some(gained) = self.body_mut().get_mut(before..) {
+            gained.fill(0);
+        }
+        Ok(())
+    }
+
+    /// Removes text headers and body.
+    pub fn clear(&mut self) {
+        self.header.text_len = 0;
+        self.header.body_len = 0;
+    }
+
+    fn body_range(&self) -> core::ops::Range<usize> {
+        HEADER_LEN + usize::from(self.header.text_len)..self.header.frame_len()
+    }
+
+    /// Appends the line `name:value` and returns the room for the value.
+    fn insert_line(&mut self, name: &str, value_len: usize) -> Result<&mut [u8], MessageError> {
+        let line_len = name.len().saturating_add(value_len).saturating_add(":\r\n".len());
+        let start = HEADER_LEN + usize::from(self.header.text_len);
+        // A peer may have left the last line end away.
+        let open = !self.text().is_empty() && !self.text().as_bytes().ends_with(b"\r\n");
+        let line_len = line_len.saturating_add(if open { 2 } else { 0 });
+        let text_len = usize::from(self.header.text_len).saturating_add(line_len);
+        let section = u16::try_from(text_len).map_err(|_| MessageError::HeadersTooLong)?;
+        let frame_len = HEADER_LEN + text_len + usize::from(self.header.body_len);
+        self.reserve(frame_len, MessageError::HeadersTooLong)?;
+        let body = self.body_range();
+        if body.end + line_len <= self.buffer.len() {
+            self.buffer.copy_within(body, start + line_len);
+        }
+        self.header.text_len = section;
+        let line = self.buffer.get_mut(start..start + line_len).unwrap_or_default();
+        let line = if open { fill(line, b"\r\n") } else { line };
+        let line = fill(fill(line, name.as_bytes()), b":");
+        let (value, end) = line.split_at_mut_checked(value_len).unwrap_or_default();
+        fill(end, b"\r\n");
+        Ok(value)
+    }
+
+    /// Removes `len` bytes of text headers from `start` on.
+    fn cut_text(&mut self, start: usize, len: usize) {
+        let frame_len = self.header.frame_len();
+        let from = HEADER_LEN + start;
+        if from + len <= frame_len && frame_len <= self.buffer.len() {
+            self.buffer.copy_within(from + len..frame_len, from);
+            let text_len = usize::from(self.header.text_len).saturating_sub(len);
+            self.header.text_len = u16::try_from(text_len).unwrap_or_default();
+        }
+    }
+
+    /// Makes room for a frame of this length, moving to a larger buffer if need be.
+    fn reserve(&mut self, frame_len: usize, too_long: MessageError) -> Result<(), MessageError> {
+        if frame_len <= self.buffer.len() {
+            return Ok(());
+        }
+        if frame_len > self.pool.largest().max(HEADER_LEN) {
+            return Err(too_long);
+        }
+        let larger =
+            if self.pooled { self.pool.take(frame_len, 0) } else { P::allocate(frame_len) };
+        let mut larger = larger.ok_or(MessageError::PoolEmpty)?;
+        let used = self.header.frame_len();
+        if let (Some(to), Some(from)) = (larger.get_mut(..used), self.buffer.get(..used)) {
+            to.copy_from_slice(from);
+        }
+        let old = core::mem::replace(&mut self.buffer, larger);
+        if self.pooled {
+            self.pool.give_back(old);
+        }
+        Ok(())
+    }
+
+    // What the engine does with a message.
+
+    pub(crate) fn header_mut(&mut self) -> &mut Header {
+        &mut self.header
+    }
+
+    pub(crate) fn raw_header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Marks it as handed back by the engine.
+    pub(crate) fn mark_returned(&mut self, status: Status) {
+        self.header.origin = Origin::Engine;
+        self.header.status = status;
+    }
+
+    /// Clears the mark; the status if there was one.
+    pub(crate) fn take_mark(&mut self) -> Option<Status> {
+        let returned = self.header.origin == Origin::Engine;
+        let status = core::mem::take(&mut self.header.status);
+        self.header.origin = Origin::Application;
+        returned.then_some(status)
+    }
+
+    /// Writes the header into the wire image.
+    pub(crate) fn seal(&mut self) {
+        let header = self.header().encode();
+        if let Some(bytes) = self.buffer.first_chunk_mut() {
+            *bytes = header;
+        }
+    }
+
+    /// The frame as it is sent, once sealed.
+    pub(crate) fn wire(&self) -> &[u8] {
+        self.buffer.get(..self.header.frame_len()).unwrap_or_default()
+    }
+
+    /// The bytes from `filled` to the frame's end, to be read into.
+    pub(crate) fn unfilled(&mut self, filled: usize) -> &mut [u8] {
+        let end = self.header.frame_len();
+        self.buffer.get_mut(filled..end).unwrap_or_default()
+    }
+
+    /// Puts the engine's own announcement in place of any in the message.
+    pub(crate) fn announce(&mut self, limits: Limits) -> Result<(), MessageError> {
+        if limits == Limits::MAX {
+            self.remove_headers(LIMITS);
+            return Ok(());
+        }
+        self.set_header_display(LIMITS, limits)
+    }
+
+    /// The bytes of its buffer, which decide its size class.
+    pub(crate) fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+}
+
+impl<P: Platform> Drop for Message<P> {
+    fn drop(&mut self) {
+        if self.pooled {
+            self.pool.give_back(core::mem::take(&mut self.buffer));
+        }
+    }
+}
+
+impl<P: Platform> fmt::Debug for Message<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+/// Copies to the front and returns what is left.
+fn fill<'a>(to: &'a mut [u8], from: &[u8]) -> &'a mut [u8] {
+    match to.split_at_mut_checked(from.len()) {
+        Some((front, rest)) => {
+            front.copy_from_slice(from);
+            rest
+        }
+        None => Default::default(),
+    }
+}
+
+struct Measure {
+    len: usize,
+    valid: bool,
+}
+
+impl fmt::Write for Measure {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.len = self.len.saturating_add(part.len());
+        self.valid &= text::check_value(part.as_bytes()).is_ok();
+        Ok(())
+    }
+}
+
+struct Fill<'a> {
+    rest: &'a mut [u8],
+    valid: bool,
+}
+
+impl fmt::Write for Fill<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.valid &= text::check_value(part.as_bytes()).is_ok();
+        let rest = core::mem::take(&mut self.rest);
+        if rest.len() < part.len() {
+            return Err(fmt::Error);
+        }
+        self.rest = fill(rest, part.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! What an engine can be told when it is made.
+
+use crate::Limits;
+use core::time::Duration;
+
+/// An engine's timeouts and limits. The defaults are those of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long the transport may take to connect.
+    pub connect_timeout: Duration,
+    /// How long an accepted connection may take to say hello.
+    pub hello_timeout: Duration,
+    /// How long a goodbye may make no progress.
+    pub bye_timeout: Duration,
+    /// How long a frame may take to arrive once it has begun.
+    pub frame_timeout: Duration,
+    /// How long a channel may pass no byte in either direction; `None` for as long as it likes.
+    pub idle_timeout: Option<Duration>,
+    /// How long a listener waits after it failed to accept.
+    pub accept_retry: Duration,
+    /// The longest text headers and body to receive. What the pool's largest
+    /// message cannot hold is cut off.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// The defaults.
+    pub const DEFAULT: Options = Options {
+        connect_timeout: Duration::from_secs(10),
+        hello_timeout: Duration::from_secs(10),
+        bye_timeout: Duration::from_secs(10),
+        frame_timeout: Duration::from_secs(30),
+        idle_timeout: None,
+        accept_retry: Duration::from_millis(100),
+        limits: Limits::MAX,
+    };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::DEFAULT
+    }
+}

@@ -1,0 +1,134 @@
+//! What differs between a host and a board, in one place.
+
+use crate::channel::{Channel, NumberEntry};
+use crate::group::Group;
+use crate::pool::{Class, Pool, PoolState};
+use crate::queue::Node;
+use crate::storage::Table;
+use core::cell::RefCell;
+use core::ops::{Deref, DerefMut};
+
+/// Storage, locking and memory of the place an engine runs in.
+///
+/// Users of a backend never see it: `tofu_std::Message` names no parameter.
+/// A board declares its own with [`platform!`](crate::platform).
+pub trait Platform: Sized + 'static {
+    /// The owned bytes of one message; `Default` is the empty one that stays
+    /// behind when a buffer is moved out.
+    type Buffer: Default + DerefMut<Target = [u8]>;
+    /// A shared handle to the pool, held by every message.
+    type PoolRef: Clone + Deref<Target = Pool<Self>>;
+    /// Guards the pool.
+    type PoolLock: Lock<PoolState<Self>>;
+    /// The pool's size classes, at most [`MAX_CLASSES`](crate::MAX_CLASSES).
+    type Classes: Table<Class<Self>>;
+    /// The free buffers of one size class.
+    type FreeList: Table<Self::Buffer>;
+    /// The channels that exist.
+    type Channels: Table<Channel<Self>>;
+    /// The channel numbers; at least as many as channels.
+    type Numbers: Table<NumberEntry>;
+    /// What waits in queues: at least messages + 2 · channels + 2 · groups (see
+    /// [`Node`]).
+    type Nodes: Table<Node<Self>>;
+    /// The channel groups.
+    type Groups: Table<Group<Self>>;
+
+    /// Memory for a buffer of `len` bytes. The default platform has none beyond what was
+    /// donated to the pool.
+    fn allocate(len: usize) -> Option<Self::Buffer> {
+        let _ = len;
+        None
+    }
+
+    /// A fresh message id. `counter` is the engine's own; a host overrides this to
+    /// make ids unique in the process.
+    fn unique_id(counter: &mut u64) -> u64 {
+        *counter = counter.wrapping_add(1).max(1);
+        *counter
+    }
+}
+
+/// Guards a value that several contexts share.
+pub trait Lock<T> {
+    /// Wraps a value.
+    fn new(value: T) -> Self;
+
+    /// Runs `f` alone on the value. Never called from inside itself.
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+}
+
+/// A [`Lock`] for one context only: a superloop or one executor.
+#[derive(Debug, Default)]
+pub struct LocalLock<T>(RefCell<T>);
+
+impl<T> Lock<T> for LocalLock<T> {
+    fn new(value: T) -> Self {
+        LocalLock(RefCell::new(value))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.0.borrow_mut())
+    }
+}
+
+/// Declares a [`Platform`](crate::Platform) of fixed capacities.
+///
+/// `buffer` and `pool` are the types of a message's bytes and of the handle to the pool:
+/// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `messages` is the number of
+/// messages of all size classes.
+///
+/// ```
+/// tofu_core::platform! {
+///     /// A board with one size class.
+///     pub struct Board {
+///         buffer: &'static mut [u8],
+///         pool: &'static tofu_core::Pool<Board>,
+///         lock: tofu_core::LocalLock,
+///         classes: 1,
+///         messages: 16,
+///         channels: 5,
+///         groups: 1,
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! platform {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            buffer: $buffer:ty,
+            pool: $pool:ty,
+            lock: $($lock:ident)::+,
+            classes: $classes:expr,
+            messages: $messages:expr,
+            channels: $channels:expr,
+            groups: $groups:expr $(,)?
+        }
+        $(allocate: $allocate:expr $(,)?)?
+    ) => {
+        $(#[$meta])*
+        $vis struct $name;
+
+        impl $crate::Platform for $name {
+            type Buffer = $buffer;
+            type PoolRef = $pool;
+            type PoolLock = $($lock)::+<$crate::PoolState<Self>>;
+            type Classes = $crate::heapless::Vec<$crate::Class<Self>, { $classes }>;
+            type FreeList = $crate::heapless::Vec<Self::Buffer, { $messages }>;
+            type Channels = $crate::heapless::Vec<$crate::Channel<Self>, { $channels }>;
+            type Numbers = $crate::heapless::Vec<$crate::NumberEntry, { $channels }>;
+            type Nodes = $crate::heapless::Vec<
+                $crate::Node<Self>,
+                { $messages + 2 * $channels + 2 * $groups },
+            >;
+            type Groups = $crate::heapless::Vec<$crate::Group<Self>, { $groups }>;
+
+            $(
+                fn allocate(len: usize) -> Option<Self::Buffer> {
+                    ($allocate)(len)
+                }
+            )?
+        }
+    };
+}

@@ -1,0 +1,238 @@
+//! The pool: free message buffers, by size class.
+
+use crate::header::HEADER_LEN;
+use crate::message::Message;
+use crate::platform::{Lock, Platform};
+use crate::storage::Table;
+use core::task::Waker;
+
+/// The most size classes a pool can have.
+pub const MAX_CLASSES: usize = 4;
+
+/// A count for each size class.
+pub(crate) type PerClass = [u16; MAX_CLASSES];
+
+/// Free messages, shared by an engine and its applications.
+///
+/// A pool is made of size classes. A request is served by the smallest class that is large
+/// enough and by no other, so that small messages never use up the large ones.
+pub struct Pool<P: Platform> {
+    state: P::PoolLock,
+}
+
+/// What a [`Pool`]'s lock guards.
+pub struct PoolState<P: Platform> {
+    /// Ascending by size.
+    classes: P::Classes,
+    /// Somebody was refused since the last message came back.
+    starved: bool,
+    waker: Option<Waker>,
+}
+
+/// The buffers of one size.
+pub struct Class<P: Platform> {
+    size: usize,
+    capacity: u16,
+    /// Buffers that exist; the rest is allocated when first needed.
+    created: u16,
+    free: P::FreeList,
+}
+
+impl<P: Platform> Class<P> {
+    fn free(&self) -> u16 {
+        let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
+        ready.saturating_add(self.capacity - self.created)
+    }
+
+    fn take(&mut self) -> Option<P::Buffer> {
+        if let Some(buffer) = self.free.pop() {
+            return Some(buffer);
+        }
+        if self.created == self.capacity {
+            return None;
+        }
+        let buffer = P::allocate(self.size)?;
+        self.created += 1;
+        Some(buffer)
+    }
+}
+
+impl<P: Platform> PoolState<P> {
+    fn class_of(&self, len: usize) -> Option<usize> {
+        self.classes.as_slice().iter().position(|class| len <= class.size)
+    }
+
+    fn take(&mut self, len: usize, held: u16) -> Option<P::Buffer> {
+        let index = self.class_of(len)?;
+        let class = self.classes.as_mut_slice().get_mut(index)?;
+        let buffer = if class.free() > held { class.take() } else { None };
+        self.starved |= buffer.is_none();
+        buffer
+    }
+
+    fn insert(&mut self, index: usize, class: Class<P>) {
+        if self.classes.push(class).is_ok() {
+            // The new class is the last; bring it to its place.
+            if let Some(tail) = self.classes.as_mut_slice().get_mut(index..) {
+                tail.rotate_right(1);
+            }
+        }
+    }
+}
+
+impl<P: Platform> Default for Pool<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P: Platform> Pool<P> {
+    /// A pool without messages.
+    pub fn new() -> Self {
+        let state = PoolState { classes: P::Classes::default(), starved: false, waker: None };
+        Pool { state: P::PoolLock::new(state) }
+    }
+
+    /// Adds `capacity` messages of `size` bytes, header included, allocated by the platform when
+    /// first needed. A second call for the same size adds to it. A size below a header's, or
+    /// a class beyond the platform's number of classes, is ignored.
+    pub fn add_class(&self, size: usize, capacity: u16) {
+        self.state.with(|state| {
+            if let Some(class) = state.find_class(size) {
+                class.capacity = class.capacity.saturating_add(capacity);
+            }
+        });
+    }
+
+    /// Gives the pool one more buffer, in the size class of its length.
+    ///
+    /// # Errors
+    /// Gives it back when it cannot hold a header, or the pool is full.
+    pub fn donate(&self, buffer: P::Buffer) -> Result<(), P::Buffer> {
+        self.state.with(|state| match state.find_class(buffer.len()) {
+            Some(class) if class.capacity < u16::MAX => {
+                class.free.push(buffer)?;
+                class.capacity += 1;
+                class.created += 1;
+                Ok(())
+            }
+            _ => Err(buffer),
+        })
+    }
+
+    /// A message from the smallest size class; it moves to a larger one
+    /// when it outgrows this. `None` when that class is empty.
+    pub fn get(pool: &P::PoolRef) -> Option<Message<P>> {
+        Self::get_sized(pool, HEADER_LEN)
+    }
+
+    /// A message with room for `frame_len` bytes of header, text headers and body together.
+    pub fn get_sized(pool: &P::PoolRef, frame_len: usize) -> Option<Message<P>> {
+        Self::get_shared(pool, frame_len, 0)
+    }
+
+    /// As [`Pool::get`], but where the pool is empty the platform allocates. Such
+    /// a message is freed, not pooled, when dropped, and lifts no channel's share.
+    /// `None` when the platform has no memory.
+    pub fn get_always(pool: &P::PoolRef) -> Option<Message<P>> {
+        let size = pool.state.with(|state| Some(state.classes.as_slice().first()?.size))?;
+        Self::get(pool).or_else(|| Some(Message::unpooled(P::allocate(size)?, pool.clone())))
+    }
+
+    /// For somebody who already holds `held` messages of that class: served
+    /// only while more than that are free.
+    pub(crate) fn get_shared(
+        pool: &P::PoolRef,
+        frame_len: usize,
+        held: u16,
+    ) -> Option<Message<P>> {
+        let buffer = pool.take(frame_len, held)?;
+        Some(Message::pooled(buffer, pool.clone()))
+    }
+
+    pub(crate) fn take(&self, frame_len: usize, held: u16) -> Option<P::Buffer> {
+        self.state.with(|state| state.take(frame_len.max(HEADER_LEN), held))
+    }
+
+    /// Called when a message returns that somebody had been refused. It should see to it
+    /// that the engine gets a [`turn`](crate::Engine::turn) and that whoever waits for a message
+    /// tries again.
+    pub fn set_waker(&self, waker: Waker) {
+        let old = self.state.with(|state| state.waker.replace(waker));
+        drop(old);
+    }
+
+    /// How many messages of all sizes are free.
+    pub fn free(&self) -> usize {
+        self.state.with(|state| {
+            state.classes.as_slice().iter().map(|class| usize::from(class.free())).sum()
+        })
+    }
+
+    /// How many messages of all sizes the pool has, free or not.
+    pub fn capacity(&self) -> usize {
+        self.state.with(|state| {
+            state.classes.as_slice().iter().map(|class| usize::from(class.capacity)).sum()
+        })
+    }
+
+    /// The largest frame a message of this pool can hold, in bytes.
+    pub fn largest(&self) -> usize {
+        self.state.with(|state| state.classes.as_slice().last().map_or(0, |class| class.size))
+    }
+
+    /// Free messages by size class. Whoever asks waits: the waker is called at the next return.
+    pub(crate) fn free_by_class(&self) -> PerClass {
+        self.state.with(|state| {
+            state.starved = true;
+            let mut free = PerClass::default();
+            for (count, class) in free.iter_mut().zip(state.classes.as_slice()) {
+                *count = class.free();
+            }
+            free
+        })
+    }
+
+    /// The size class that serves a frame of this length, the largest for longer ones.
+    pub(crate) fn class_of(&self, frame_len: usize) -> usize {
+        self.state.with(|state| {
+            let last = state.classes.as_slice().len().saturating_sub(1);
+            state.class_of(frame_len).unwrap_or(last)
+        })
+    }
+
+    pub(crate) fn give_back(&self, buffer: P::Buffer) {
+        let (unwanted, waker) = self.state.with(|state| {
+            let Some(class) = state.class_of(buffer.len()) else { return (Some(buffer), None) };
+            let Some(class) = state.classes.as_mut_slice().get_mut(class) else {
+                return (Some(buffer), None);
+            };
+            let unwanted = class.free.push(buffer).err();
+            debug_assert!(unwanted.is_none(), "more messages came back than were taken");
+            let starved = core::mem::take(&mut state.starved);
+            (unwanted, if starved { state.waker.clone() } else { None })
+        });
+        // Outside the lock: neither a deallocation nor a waker may run inside.
+        drop(unwanted);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<P: Platform> PoolState<P> {
+    /// The class of exactly this size, made if need be.
+    fn find_class(&mut self, size: usize) -> Option<&mut Class<P>> {
+        if size < HEADER_LEN {
+            return None;
+        }
+        let classes = self.classes.as_slice();
+        let index = classes.iter().position(|class| size <= class.size).unwrap_or(classes.len());
+        let exact = classes.get(index).is_some_and(|class| class.size == size);
+        if !exact && classes.len() < MAX_CLASSES {
+            let free = P::FreeList::default();
+            self.insert(index, Class { size, capacity: 0, created: 0, free });
+        }
+        self.classes.as_mut_slice().get_mut(index).filter(|class| class.size == size)
+    }
+}

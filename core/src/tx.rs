@@ -1,0 +1,154 @@
+//! Framing out: from a channel's queue to the transport.
+
+use crate::Status;
+use crate::channel::{Bye, Phase};
+use crate::engine::Engine;
+use crate::header::Opcode;
+use crate::platform::Platform;
+use crate::queue::Item;
+use crate::rx::{count_down, link_of};
+use crate::timer::PhaseTimer;
+use crate::transport::{Close, Transport};
+use core::task::Poll;
+
+/// The most messages that leave in one call of the transport.
+const GATHER: usize = 64;
+/// The most messages one channel sends before the next gets its turn.
+const QUOTA: u32 = 4 * GATHER as u32;
+
+impl<P: Platform> Engine<P> {
+    /// Sends what an open channel has, until it is blocked or had its turn.
+    pub(crate) fn write_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
+        let before = *left;
+        loop {
+            let Some(channel) = self.channels.get(slot) else { return };
+            if channel.phase != Phase::Open
+                || channel.write_blocked
+                || channel.send_failed.is_some()
+            {
+                return;
+            }
+            if channel.tx.is_empty() {
+                return self.after_last_sent(slot, io);
+            }
+            if *left == 0 || before - *left >= QUOTA {
+                return self.enqueue_write(slot);
+            }
+            match self.send_some(slot, io, left) {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) | Poll::Pending => return self.block_writing(slot, io),
+                Poll::Ready(Err(status)) => return self.fail_sending(slot, status),
+            }
+        }
+    }
+
+    /// One call of the transport. True when it took all that was offered.
+    fn send_some(
+        &mut self,
+        slot: u32,
+        io: &mut impl Transport,
+        left: &mut u32,
+    ) -> Poll<Result<bool, Status>> {
+        let (sent, offered) = self.offer(slot, io);
+        let count = match sent {
+            Poll::Ready(Ok(count)) => count.min(offered),
+            Poll::Ready(Err(status)) => return Poll::Ready(Err(status)),
+            Poll::Pending => return Poll::Pending,
+        };
+        if count > 0 {
+            self.account_sent(slot, count, left);
+            self.touch(slot);
+        }
+        Poll::Ready(Ok(count == offered))
+    }
+
+    /// Offers the transport as many messages as go into one call; how many bytes it took,
+    /// and how many there were.
+    fn offer(&self, slot: u32, io: &mut impl Transport) -> (Poll<Result<usize, Status>>, usize) {
+        let Some(channel) = self.channels.get(slot) else { return (Poll::Pending, 0) };
+        let mut slices = heapless::Vec::<&[u8], GATHER>::new();
+        let mut offered = 0;
+        let mut skip = channel.sent;
+        for message in channel.tx.messages(&self.nodes).take(GATHER) {
+            let bytes = message.wire().get(skip..).unwrap_or_default();
+            skip = 0;
+            offered += bytes.len();
+            if slices.push(bytes).is_err() {
+                break;
+            }
+        }
+        (io.send(link_of(slot), &slices), offered)
+    }
+
+    /// Drops the messages whose last byte is sent.
+    fn account_sent(&mut self, slot: u32, count: usize, left: &mut u32) {
+        let mut rest = count;
+        loop {
+            let Some(channel) = self.channels.get_mut(slot) else { return };
+            let Some(message) = channel.tx.messages(&self.nodes).next() else { break };
+            let remaining = message.raw_header().frame_len().saturating_sub(channel.sent);
+            if rest < remaining {
+                channel.sent += rest;
+                break;
+            }
+            rest -= remaining;
+            channel.sent = 0;
+            let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else { break };
+            count_down(&mut channel.unsent, self.pool.class_of(message.capacity()));
+            if message.opcode() == Opcode::ByeRequest && channel.bye == Bye::Requested {
+                channel.bye = Bye::Sent;
+            }
+            drop(message);
+            self.moved += 1;
+            *left = left.saturating_sub(1);
+        }
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let resumes = core::mem::take(&mut channel.held);
+        if channel.phase_timer == Some(PhaseTimer::Bye) {
+            self.start_phase_timer(slot, PhaseTimer::Bye);
+        }
+        if resumes {
+            self.enqueue_read(slot);
+        }
+    }
+
+    /// Everything posted is sent: stop asking for room, and close if this was the goodbye.
+    fn after_last_sent(&mut self, slot: u32, io: &mut impl Transport) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        if core::mem::take(&mut channel.wants_write) {
+            io.want_write(link_of(slot), false);
+        }
+        match channel.bye {
+            Bye::Answered | Bye::Flush => {
+                self.finish(slot, Close::Graceful, Status::Success, io);
+            }
+            Bye::Sent if channel.peer_bye => {
+                self.finish(slot, Close::Graceful, Status::Success, io);
+            }
+            _ => {}
+        }
+    }
+
+    fn block_writing(&mut self, slot: u32, io: &mut impl Transport) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        channel.write_blocked = true;
+        if !core::mem::replace(&mut channel.wants_write, true) {
+            io.want_write(link_of(slot), true);
+        }
+    }
+
+    /// No more can be sent. What the peer sent before is still read; at its end the
+    /// rest is handed back. The goodbye's timer bounds the wait.
+    fn fail_sending(&mut self, slot: u32, status: Status) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        channel.send_failed = Some(status);
+        channel.held = false;
+        if channel.bye == Bye::Flush {
+            // Nobody is left to hand anything to.
+            channel.abort = Some(status);
+            return self.enqueue_write(slot);
+        }
+        self.start_phase_timer(slot, PhaseTimer::Bye);
+        self.enqueue_read(slot);
+    }
+}
