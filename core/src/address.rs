@@ -63,7 +63,9 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             AddressError::InvalidText => "the address is not printable UTF-8",
-            AddressError::UnknownScheme => "the address must begin with tcp|, uds|, mem| or serial|",
+            AddressError::UnknownScheme => {
+                "the address must begin with tcp|, uds|, mem| or serial|"
+            }
             AddressError::WrongShape => {
                 "the address must be tcp|HOST|PORT, uds|PATH, mem|NAME or serial|NAME"
             }
@@ -80,8 +82,10 @@ impl<'a> Address<'a> {
     /// The port where a tool is given none.
     pub const DEFAULT_PORT: u16 = 7099;
     /// `tcp|127.0.0.1|7099`
-    pub const DEFAULT: Address<'static> =
-        Address::Tcp { host: Address::DEFAULT_HOST, port: Address::DEFAULT_PORT };
+    pub const DEFAULT: Address<'static> = Address::Tcp {
+        host: Address::DEFAULT_HOST,
+        port: Address::DEFAULT_PORT,
+    };
 
     /// Parses the text form.
     ///
@@ -117,7 +121,11 @@ impl<'a> Address<'a> {
         }
         // `parse` alone would take a leading `+`.
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port.parse().ok().filter(|_| digits).ok_or(AddressError::InvalidPort)?;
+        let port = port
+            .parse()
+            .ok()
+            .filter(|_| digits)
+            .ok_or(AddressError::InvalidPort)?;
         Ok(Address::Tcp { host, port })
     }
 }
@@ -139,7 +147,14 @@ mod tests {
 
     #[test]
     fn every_scheme_round_trips() {
-        for text in ["tcp||0", "tcp|fe80::1%eth0|65535", "tcp|example.org|1", "uds|/tmp/a|b", "mem|x", "serial|ttyUSB0"] {
+        for text in [
+            "tcp||0",
+            "tcp|fe80::1%eth0|65535",
+            "tcp|example.org|1",
+            "uds|/tmp/a|b",
+            "mem|x",
+            "serial|ttyUSB0",
+        ] {
             assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Address::DEFAULT.to_string(), "tcp|127.0.0.1|7099");

@@ -37,7 +37,7 @@
 //!
 //! - `std`: conversions into `std::io::Error`.
 //! - `log`, `defmt`: where log lines go; `defmt` wins if both are on.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 #![cfg_attr(
@@ -51,11 +51,8 @@
     )
 )]
 
-#[cfg(any(test, feature = "std"))]
+#[cfg(all(feature = "std", not(test)))]
 extern crate std;
-#[cfg(test)]
-#[macro_use]
-extern crate alloc;
 
 #[macro_use]
 mod fmt;
@@ -77,6 +74,8 @@ mod status;
 #[cfg(feature = "std")]
 mod std_compat;
 mod storage;
+#[cfg(test)]
+mod test_platform;
 mod text;
 mod time;
 mod timer;

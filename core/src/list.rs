@@ -18,7 +18,11 @@ pub(crate) struct Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Links { prev: NIL, next: NIL, member: false }
+        Links {
+            prev: NIL,
+            next: NIL,
+            member: false,
+        }
     }
 }
 
@@ -43,7 +47,11 @@ pub(crate) struct List<Tag> {
 
 impl<Tag> Default for List<Tag> {
     fn default() -> Self {
-        List { head: NIL, tail: NIL, tag: PhantomData }
+        List {
+            head: NIL,
+            tail: NIL,
+            tag: PhantomData,
+        }
     }
 }
 
@@ -59,18 +67,26 @@ impl<Tag> List<Tag> {
     /// Appends an element that is in no list of this tag; does nothing if it is in one.
     pub(crate) fn push_back<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32) {
         let tail = self.tail;
-        let Some(item) = items.get_mut(index as usize) else { return };
+        let Some(item) = items.get_mut(index as usize) else {
+            return;
+        };
         if item.links().member {
             return;
         }
-        *item.links_mut() = Links { prev: tail, next: NIL, member: true };
+        *item.links_mut() = Links {
+            prev: tail,
+            next: NIL,
+            member: true,
+        };
         self.set_next(items, tail, index);
         self.tail = index;
     }
 
     /// Takes an element out of this list; does nothing if it is in none.
     pub(crate) fn remove<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32) {
-        let Some(item) = items.get_mut(index as usize) else { return };
+        let Some(item) = items.get_mut(index as usize) else {
+            return;
+        };
         let links = core::mem::take(item.links_mut());
         if !links.member {
             return;
@@ -83,25 +99,6 @@ impl<Tag> List<Tag> {
         let index = self.front()?;
         self.remove(items, index);
         Some(index)
-    }
-
-    /// Moves all of `other` to the end of this list.
-    pub(crate) fn append<T: Linked<Tag>>(&mut self, items: &mut [T], other: &mut List<Tag>) {
-        let (head, tail) = (other.head, other.tail);
-        *other = List::default();
-        if head == NIL {
-            return;
-        }
-        let end = self.tail;
-        self.set_next(items, end, head);
-        self.set_prev(items, head, end);
-        self.tail = tail;
-    }
-
-    /// The element after `index`.
-    pub(crate) fn next<T: Linked<Tag>>(&self, items: &[T], index: u32) -> Option<u32> {
-        let next = items.get(index as usize)?.links().next;
-        (next != NIL).then_some(next)
     }
 
     fn set_next<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32, next: u32) {
@@ -160,19 +157,5 @@ mod tests {
         }
         assert_eq!(drain(&mut list, &mut items), Vec::from(model));
         assert!(list.is_empty());
-    }
-
-    #[test]
-    fn append_keeps_order() {
-        let mut items: Vec<Item> = (0..6).map(|_| Item::default()).collect();
-        let (mut a, mut b) = (List::default(), List::default());
-        for index in 0..3 {
-            a.push_back(&mut items, index);
-            b.push_back(&mut items, index + 3);
-        }
-        a.append(&mut items, &mut b);
-        assert!(b.is_empty());
-        a.remove(&mut items, 3);
-        assert_eq!(drain(&mut a, &mut items), [0, 1, 2, 4, 5]);
     }
 }

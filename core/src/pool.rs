@@ -59,13 +59,20 @@ impl<P: Platform> Class<P> {
 
 impl<P: Platform> PoolState<P> {
     fn class_of(&self, len: usize) -> Option<usize> {
-        self.classes.as_slice().iter().position(|class| len <= class.size)
+        self.classes
+            .as_slice()
+            .iter()
+            .position(|class| len <= class.size)
     }
 
     fn take(&mut self, len: usize, held: u16) -> Option<P::Buffer> {
         let index = self.class_of(len)?;
         let class = self.classes.as_mut_slice().get_mut(index)?;
-        let buffer = if class.free() > held { class.take() } else { None };
+        let buffer = if class.free() > held {
+            class.take()
+        } else {
+            None
+        };
         self.starved |= buffer.is_none();
         buffer
     }
@@ -89,8 +96,14 @@ impl<P: Platform> Default for Pool<P> {
 impl<P: Platform> Pool<P> {
     /// A pool without messages.
     pub fn new() -> Self {
-        let state = PoolState { classes: P::Classes::default(), starved: false, waker: None };
-        Pool { state: P::PoolLock::new(state) }
+        let state = PoolState {
+            classes: P::Classes::default(),
+            starved: false,
+            waker: None,
+        };
+        Pool {
+            state: P::PoolLock::new(state),
+        }
     }
 
     /// Adds `capacity` messages of `size` bytes, header included, allocated by the platform when
@@ -109,15 +122,16 @@ impl<P: Platform> Pool<P> {
     /// # Errors
     /// Gives it back when it cannot hold a header, or the pool is full.
     pub fn donate(&self, buffer: P::Buffer) -> Result<(), P::Buffer> {
-        self.state.with(|state| match state.find_class(buffer.len()) {
-            Some(class) if class.capacity < u16::MAX => {
-                class.free.push(buffer)?;
-                class.capacity += 1;
-                class.created += 1;
-                Ok(())
-            }
-            _ => Err(buffer),
-        })
+        self.state
+            .with(|state| match state.find_class(buffer.len()) {
+                Some(class) if class.capacity < u16::MAX => {
+                    class.free.push(buffer)?;
+                    class.capacity += 1;
+                    class.created += 1;
+                    Ok(())
+                }
+                _ => Err(buffer),
+            })
     }
 
     /// A message from the smallest size class; it moves to a larger one
@@ -135,23 +149,22 @@ impl<P: Platform> Pool<P> {
     /// a message is freed, not pooled, when dropped, and lifts no channel's share.
     /// `None` when the platform has no memory.
     pub fn get_always(pool: &P::PoolRef) -> Option<Message<P>> {
-        let size = pool.state.with(|state| Some(state.classes.as_slice().first()?.size))?;
+        let size = pool
+            .state
+            .with(|state| Some(state.classes.as_slice().first()?.size))?;
         Self::get(pool).or_else(|| Some(Message::unpooled(P::allocate(size)?, pool.clone())))
     }
 
     /// For somebody who already holds `held` messages of that class: served
     /// only while more than that are free.
-    pub(crate) fn get_shared(
-        pool: &P::PoolRef,
-        frame_len: usize,
-        held: u16,
-    ) -> Option<Message<P>> {
+    pub(crate) fn get_shared(pool: &P::PoolRef, frame_len: usize, held: u16) -> Option<Message<P>> {
         let buffer = pool.take(frame_len, held)?;
         Some(Message::pooled(buffer, pool.clone()))
     }
 
     pub(crate) fn take(&self, frame_len: usize, held: u16) -> Option<P::Buffer> {
-        self.state.with(|state| state.take(frame_len.max(HEADER_LEN), held))
+        self.state
+            .with(|state| state.take(frame_len.max(HEADER_LEN), held))
     }
 
     /// Called when a message returns that somebody had been refused. It should see to it
@@ -165,26 +178,51 @@ impl<P: Platform> Pool<P> {
     /// How many messages of all sizes are free.
     pub fn free(&self) -> usize {
         self.state.with(|state| {
-            state.classes.as_slice().iter().map(|class| usize::from(class.free())).sum()
+            state
+                .classes
+                .as_slice()
+                .iter()
+                .map(|class| usize::from(class.free()))
+                .sum()
         })
     }
 
     /// How many messages of all sizes the pool has, free or not.
     pub fn capacity(&self) -> usize {
         self.state.with(|state| {
-            state.classes.as_slice().iter().map(|class| usize::from(class.capacity)).sum()
+            state
+                .classes
+                .as_slice()
+                .iter()
+                .map(|class| usize::from(class.capacity))
+                .sum()
         })
     }
 
     /// The largest frame a message of this pool can hold, in bytes.
     pub fn largest(&self) -> usize {
-        self.state.with(|state| state.classes.as_slice().last().map_or(0, |class| class.size))
+        self.state.with(|state| {
+            state
+                .classes
+                .as_slice()
+                .last()
+                .map_or(0, |class| class.size)
+        })
     }
 
-    /// Free messages by size class. Whoever asks waits: the waker is called at the next return.
+    /// Whether more than `held` messages of a class are free. If not, the waker is called at
+    /// the next return.
+    pub(crate) fn has_room(&self, class: usize, held: u16) -> bool {
+        self.state.with(|state| {
+            let free = state.classes.as_slice().get(class).map_or(0, Class::free);
+            state.starved |= free <= held;
+            free > held
+        })
+    }
+
+    /// Free messages by size class.
     pub(crate) fn free_by_class(&self) -> PerClass {
         self.state.with(|state| {
-            state.starved = true;
             let mut free = PerClass::default();
             for (count, class) in free.iter_mut().zip(state.classes.as_slice()) {
                 *count = class.free();
@@ -203,12 +241,17 @@ impl<P: Platform> Pool<P> {
 
     pub(crate) fn give_back(&self, buffer: P::Buffer) {
         let (unwanted, waker) = self.state.with(|state| {
-            let Some(class) = state.class_of(buffer.len()) else { return (Some(buffer), None) };
+            let Some(class) = state.class_of(buffer.len()) else {
+                return (Some(buffer), None);
+            };
             let Some(class) = state.classes.as_mut_slice().get_mut(class) else {
                 return (Some(buffer), None);
             };
             let unwanted = class.free.push(buffer).err();
-            debug_assert!(unwanted.is_none(), "more messages came back than were taken");
+            debug_assert!(
+                unwanted.is_none(),
+                "more messages came back than were taken"
+            );
             let starved = core::mem::take(&mut state.starved);
             (unwanted, if starved { state.waker.clone() } else { None })
         });
@@ -227,12 +270,113 @@ impl<P: Platform> PoolState<P> {
             return None;
         }
         let classes = self.classes.as_slice();
-        let index = classes.iter().position(|class| size <= class.size).unwrap_or(classes.len());
+        let index = classes
+            .iter()
+            .position(|class| size <= class.size)
+            .unwrap_or(classes.len());
         let exact = classes.get(index).is_some_and(|class| class.size == size);
         if !exact && classes.len() < MAX_CLASSES {
             let free = P::FreeList::default();
-            self.insert(index, Class { size, capacity: 0, created: 0, free });
+            self.insert(
+                index,
+                Class {
+                    size,
+                    capacity: 0,
+                    created: 0,
+                    free,
+                },
+            );
         }
-        self.classes.as_mut_slice().get_mut(index).filter(|class| class.size == size)
+        self.classes
+            .as_mut_slice()
+            .get_mut(index)
+            .filter(|class| class.size == size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_platform::{Test, pool};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    #[test]
+    fn a_dropped_message_comes_back() {
+        let pool = pool(&[(64, 2)]);
+        let first = Pool::<Test>::get(&pool).unwrap();
+        let second = Pool::<Test>::get(&pool).unwrap();
+        assert!(Pool::<Test>::get(&pool).is_none());
+        drop(first);
+        assert_eq!(pool.free(), 1);
+        drop(second);
+        assert_eq!(pool.free(), pool.capacity());
+    }
+
+    #[test]
+    fn sizes_do_not_use_each_other_up() {
+        let pool = pool(&[(1_000, 1), (64, 1)]);
+        let _small = Pool::<Test>::get(&pool).unwrap();
+        assert!(Pool::<Test>::get(&pool).is_none());
+        assert!(Pool::<Test>::get_sized(&pool, 65).is_some());
+        assert!(Pool::<Test>::get_sized(&pool, 1_001).is_none());
+    }
+
+    #[test]
+    fn where_the_pool_is_empty_always_allocates_and_frees() {
+        let pool = pool(&[(64, 1)]);
+        let _pooled = Pool::<Test>::get(&pool).unwrap();
+        let mut message = Pool::<Test>::get_always(&pool).unwrap();
+        message.set_body([1; 48]).unwrap();
+        assert_eq!(
+            message.set_body([1; 49]),
+            Err(crate::MessageError::BodyTooLong)
+        );
+        drop(message);
+        assert_eq!((pool.free(), pool.capacity()), (0, 1));
+    }
+
+    #[test]
+    fn a_share_is_what_stays_free() {
+        let pool = pool(&[(64, 5)]);
+        let mut held = vec![];
+        while let Some(message) = Pool::<Test>::get_shared(&pool, 64, held.len() as u16) {
+            held.push(message);
+        }
+        assert_eq!((held.len(), pool.free()), (3, 2));
+    }
+
+    #[test]
+    fn who_was_refused_is_woken_once_by_the_next_return() {
+        #[derive(Default)]
+        struct Count(AtomicU32);
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let count = Arc::new(Count::default());
+        let pool = pool(&[(64, 2)]);
+        pool.set_waker(Waker::from(count.clone()));
+        let (first, second) = (
+            Pool::<Test>::get(&pool).unwrap(),
+            Pool::<Test>::get(&pool).unwrap(),
+        );
+        assert!(Pool::<Test>::get(&pool).is_none());
+        drop(first);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        drop(second);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_is_donated_must_hold_a_header() {
+        let pool = pool(&[]);
+        let buffer = |len| vec![0; len].into_boxed_slice();
+        assert!(pool.donate(buffer(15)).is_err());
+        assert!(pool.donate(buffer(16)).is_ok());
+        assert!(pool.donate(buffer(99)).is_ok());
+        assert_eq!((pool.free(), pool.largest()), (2, 99));
     }
 }

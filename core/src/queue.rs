@@ -25,7 +25,12 @@ pub struct Notice {
 
 impl Notice {
     pub(crate) fn of_group(status: Status) -> Self {
-        Notice { channel: ChannelNumber::NONE, id: 0, status, reason: status }
+        Notice {
+            channel: ChannelNumber::NONE,
+            id: 0,
+            status,
+            reason: status,
+        }
     }
 }
 
@@ -46,7 +51,10 @@ pub struct Node<P: Platform> {
 
 impl<P: Platform> Default for Node<P> {
     fn default() -> Self {
-        Node { item: None, next: NIL }
+        Node {
+            item: None,
+            next: NIL,
+        }
     }
 }
 
@@ -74,7 +82,11 @@ pub(crate) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Queue { head: NIL, tail: NIL, len: 0 }
+        Queue {
+            head: NIL,
+            tail: NIL,
+            len: 0,
+        }
     }
 }
 
@@ -83,19 +95,20 @@ impl Queue {
         self.len == 0
     }
 
-    pub(crate) fn len(&self) -> u32 {
-        self.len
-    }
-
     /// Appends. Gives the item back when all nodes are taken.
     pub(crate) fn push<P: Platform>(
         &mut self,
         nodes: &mut Nodes<P>,
         item: Item<P>,
     ) -> Result<(), Item<P>> {
-        let Some(index) = nodes.take() else { return Err(item) };
+        let Some(index) = nodes.take() else {
+            return Err(item);
+        };
         if let Some(node) = nodes.get_mut(index) {
-            *node = Node { item: Some(item), next: NIL };
+            *node = Node {
+                item: Some(item),
+                next: NIL,
+            };
         }
         match nodes.get_mut(self.tail) {
             Some(last) => last.next = index,

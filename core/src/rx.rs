@@ -19,16 +19,26 @@ const QUOTA: usize = 256 * 1024;
 /// How much of a frame is here.
 pub(crate) enum Frame<P: Platform> {
     /// `have` bytes of the header. All 16 when the frame waits for a message.
-    Header { have: usize, bytes: [u8; HEADER_LEN] },
+    Header {
+        have: usize,
+        bytes: [u8; HEADER_LEN],
+    },
     /// The header, and the message up to `filled`.
     Payload { message: Message<P>, filled: usize },
     /// A frame that is too long: `left` bytes are still to be thrown away.
-    Skip { header: Header, left: usize, status: Status },
+    Skip {
+        header: Header,
+        left: usize,
+        status: Status,
+    },
 }
 
 impl<P: Platform> Default for Frame<P> {
     fn default() -> Self {
-        Frame::Header { have: 0, bytes: [0; HEADER_LEN] }
+        Frame::Header {
+            have: 0,
+            bytes: [0; HEADER_LEN],
+        }
     }
 }
 
@@ -63,7 +73,10 @@ enum Staged {
 /// What one call of the transport's `recv` brought.
 enum Fetched {
     /// Some bytes; whether as many as there was room for.
-    Bytes { count: usize, full: bool },
+    Bytes {
+        count: usize,
+        full: bool,
+    },
     Pending,
     /// The channel holds its share of unsent messages.
     Held,
@@ -73,7 +86,9 @@ enum Fetched {
 impl<P: Platform> Engine<P> {
     /// Reads one channel until there is no more, it had its turn, or something holds it up.
     pub(crate) fn read_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
-        let Some(group) = self.group_index_of(slot) else { return };
+        let Some(group) = self.group_index_of(slot) else {
+            return;
+        };
         if self.groups.get(group).is_some_and(|group| group.is_paused) {
             return self.park(slot, group);
         }
@@ -120,7 +135,9 @@ impl<P: Platform> Engine<P> {
     /// Puts a channel aside until its group may be read again. Its frame's time stands still.
     fn park(&mut self, slot: u32, group: u32) {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         if channel.place != Place::None {
             return;
         }
@@ -140,9 +157,12 @@ impl<P: Platform> Engine<P> {
 
     /// Starts the frame timer where a frame has begun and it does not run.
     fn watch_frame(&mut self, slot: u32) {
-        let Some(channel) = self.channels.get(slot) else { return };
+        let Some(channel) = self.channels.get(slot) else {
+            return;
+        };
         if channel.frame.begun() && !channel.frame_timer_runs() {
-            self.frame_timer.arm(self.channels.as_mut_slice(), slot, self.now);
+            self.frame_timer
+                .arm(self.channels.as_mut_slice(), slot, self.now);
         }
     }
 
@@ -174,8 +194,11 @@ impl<P: Platform> Engine<P> {
 
     /// Reads once: the rest of the message at hand, then ahead.
     fn fetch(&mut self, slot: u32, group: u32, io: &mut impl Transport) -> Fetched {
-        let Some(window) = self.window(slot, group) else { return Fetched::Held };
-        let (Some(channel), Some(group)) = (self.channels.get_mut(slot), self.groups.get_mut(group))
+        let Some(window) = self.window(slot, group) else {
+            return Fetched::Held;
+        };
+        let (Some(channel), Some(group)) =
+            (self.channels.get_mut(slot), self.groups.get_mut(group))
         else {
             return Fetched::Pending;
         };
@@ -202,7 +225,10 @@ impl<P: Platform> Engine<P> {
         }
         group.ahead = 0..count.saturating_sub(rest_len);
         group.owner = Some(slot);
-        Fetched::Bytes { count, full: count == room }
+        Fetched::Bytes {
+            count,
+            full: count == room,
+        }
     }
 
     /// Turns what was read ahead into messages.
@@ -277,7 +303,11 @@ impl<P: Platform> Engine<P> {
                     _ => None,
                 }
             }
-            Frame::Skip { header, left, status } => {
+            Frame::Skip {
+                header,
+                left,
+                status,
+            } => {
                 let count = (*left).min(group.staged().len());
                 group.consume(count);
                 *left -= count;
@@ -311,13 +341,17 @@ impl<P: Platform> Engine<P> {
 
     fn begin_message(&mut self, slot: u32, group_index: u32, header: Header) -> Staged {
         let class = self.pool.class_of(header.frame_len());
-        let Some(group) = self.groups.get_mut(group_index) else { return Staged::Ended };
+        let Some(group) = self.groups.get_mut(group_index) else {
+            return Staged::Ended;
+        };
         let held = group.unread.get(class).copied().unwrap_or_default();
         let Some(mut message) = Pool::get_shared(&self.pool, header.frame_len(), held) else {
             self.pause_group(group_index, class);
             return Staged::Paused;
         };
-        let Some(channel) = self.channels.get_mut(slot) else { return Staged::Ended };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return Staged::Ended;
+        };
         *message.header_mut() = Header {
             channel: channel.number,
             origin: Default::default(),
@@ -326,12 +360,17 @@ impl<P: Platform> Engine<P> {
         };
         count_up(&mut group.unread, class);
         count_up(&mut channel.unread, class);
-        channel.frame = Frame::Payload { message, filled: HEADER_LEN };
+        channel.frame = Frame::Payload {
+            message,
+            filled: HEADER_LEN,
+        };
         Staged::Drained
     }
 
     fn begin_skip(&mut self, slot: u32, group: u32, header: Header, status: Status) -> Staged {
-        let Some(channel) = self.channels.get_mut(slot) else { return Staged::Ended };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return Staged::Ended;
+        };
         if channel.notice_waits {
             // One at a time, so that a peer cannot fill the queue with them.
             if let Some(group) = self.groups.get_mut(group) {
@@ -340,7 +379,11 @@ impl<P: Platform> Engine<P> {
             }
             return Staged::Paused;
         }
-        channel.frame = Frame::Skip { header, left: header.payload_len(), status };
+        channel.frame = Frame::Skip {
+            header,
+            left: header.payload_len(),
+            status,
+        };
         Staged::Drained
     }
 
@@ -373,7 +416,9 @@ impl<P: Platform> Engine<P> {
     /// Stops reading a group until it has room again.
     fn pause_group(&mut self, index: u32, class: usize) {
         let dry = self.pool.free_by_class().get(class) == Some(&0);
-        let Some(group) = self.groups.get_mut(index) else { return };
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
         group.is_paused = true;
         self.paused_groups += 1;
         if dry && !group.pool_empty_said && !group.pool_empty_waits {
@@ -385,17 +430,15 @@ impl<P: Platform> Engine<P> {
     }
 
     /// A peer's message is whole: what it means for the channel, then into the queue.
-    fn deliver_peer(
-        &mut self,
-        slot: u32,
-        message: Message<P>,
-        io: &mut impl Transport,
-    ) -> Staged {
+    fn deliver_peer(&mut self, slot: u32, message: Message<P>, io: &mut impl Transport) -> Staged {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
         let opcode = message.opcode();
         let id = message.id();
         if matches!(opcode, Opcode::HelloRequest | Opcode::HelloResponse) {
-            let limits = message.text().get(LIMITS).map_or(Limits::MAX, Limits::parse);
+            let limits = message
+                .text()
+                .get(LIMITS)
+                .map_or(Limits::MAX, Limits::parse);
             if let Some(channel) = self.channels.get_mut(slot) {
                 channel.peer_limits = limits;
             }
@@ -419,7 +462,9 @@ impl<P: Platform> Engine<P> {
         opcode: Opcode,
         io: &mut impl Transport,
     ) -> Staged {
-        let Some(channel) = self.channels.get_mut(slot) else { return Staged::Ended };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return Staged::Ended;
+        };
         match opcode {
             Opcode::ByeRequest => {
                 channel.peer_bye = true;
@@ -432,7 +477,11 @@ impl<P: Platform> Engine<P> {
             }
             Opcode::ByeResponse => {
                 let asked = channel.bye == Bye::Sent;
-                let status = if asked { Status::Success } else { Status::PeerDisconnected };
+                let status = if asked {
+                    Status::Success
+                } else {
+                    Status::PeerDisconnected
+                };
                 self.finish(slot, Close::Graceful, status, io);
                 Staged::Ended
             }
@@ -448,9 +497,16 @@ impl<P: Platform> Engine<P> {
         io: &mut impl Transport,
     ) -> Staged {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return Staged::Ended };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return Staged::Ended;
+        };
         channel.notice_waits = true;
-        let notice = Notice { channel: channel.number, id: header.id, status, reason: status };
+        let notice = Notice {
+            channel: channel.number,
+            id: header.id,
+            status,
+            reason: status,
+        };
         if let Some(group) = self.group_index_of(slot) {
             self.deliver(group, Item::Notice(notice));
         }

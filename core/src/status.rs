@@ -73,6 +73,8 @@ statuses! {
     31 UnknownError "unknown_error" "A status this version does not know.";
 }
 
+// The macro's variants carry no `#[default]`.
+#[allow(clippy::derivable_impls)]
 impl Default for Status {
     fn default() -> Self {
         Status::Success

@@ -63,7 +63,12 @@ pub(crate) struct Slab<T, S> {
 
 impl<T: Slot, S: Table<T>> Slab<T, S> {
     pub(crate) fn new() -> Self {
-        Slab { slots: S::default(), free: NIL, used: 0, item: core::marker::PhantomData }
+        Slab {
+            slots: S::default(),
+            free: NIL,
+            used: 0,
+            item: core::marker::PhantomData,
+        }
     }
 
     /// Index of a fresh element; `None` when all are in use. The caller
@@ -103,10 +108,6 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
 
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         self.slots.as_mut_slice().get_mut(index as usize)
-    }
-
-    pub(crate) fn as_slice(&self) -> &[T] {
-        self.slots.as_slice()
     }
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {

@@ -51,6 +51,9 @@ mod tests {
     fn arithmetic_saturates() {
         assert_eq!(Instant::FAR.after(Duration::MAX), Instant::FAR);
         assert_eq!(Instant::ZERO.since(Instant::from_millis(5)), Duration::ZERO);
-        assert_eq!(Instant::from_millis(5).since(Instant::from_micros(1)), Duration::from_micros(4_999));
+        assert_eq!(
+            Instant::from_millis(5).since(Instant::from_micros(1)),
+            Duration::from_micros(4_999)
+        );
     }
 }

@@ -21,7 +21,9 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn write_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
         let before = *left;
         loop {
-            let Some(channel) = self.channels.get(slot) else { return };
+            let Some(channel) = self.channels.get(slot) else {
+                return;
+            };
             if channel.phase != Phase::Open
                 || channel.write_blocked
                 || channel.send_failed.is_some()
@@ -65,7 +67,9 @@ impl<P: Platform> Engine<P> {
     /// Offers the transport as many messages as go into one call; how many bytes it took,
     /// and how many there were.
     fn offer(&self, slot: u32, io: &mut impl Transport) -> (Poll<Result<usize, Status>>, usize) {
-        let Some(channel) = self.channels.get(slot) else { return (Poll::Pending, 0) };
+        let Some(channel) = self.channels.get(slot) else {
+            return (Poll::Pending, 0);
+        };
         let mut slices = heapless::Vec::<&[u8], GATHER>::new();
         let mut offered = 0;
         let mut skip = channel.sent;
@@ -84,16 +88,25 @@ impl<P: Platform> Engine<P> {
     fn account_sent(&mut self, slot: u32, count: usize, left: &mut u32) {
         let mut rest = count;
         loop {
-            let Some(channel) = self.channels.get_mut(slot) else { return };
-            let Some(message) = channel.tx.messages(&self.nodes).next() else { break };
-            let remaining = message.raw_header().frame_len().saturating_sub(channel.sent);
+            let Some(channel) = self.channels.get_mut(slot) else {
+                return;
+            };
+            let Some(message) = channel.tx.messages(&self.nodes).next() else {
+                break;
+            };
+            let remaining = message
+                .raw_header()
+                .frame_len()
+                .saturating_sub(channel.sent);
             if rest < remaining {
                 channel.sent += rest;
                 break;
             }
             rest -= remaining;
             channel.sent = 0;
-            let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else { break };
+            let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else {
+                break;
+            };
             count_down(&mut channel.unsent, self.pool.class_of(message.capacity()));
             if message.opcode() == Opcode::ByeRequest && channel.bye == Bye::Requested {
                 channel.bye = Bye::Sent;
@@ -102,7 +115,9 @@ impl<P: Platform> Engine<P> {
             self.moved += 1;
             *left = left.saturating_sub(1);
         }
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         let resumes = core::mem::take(&mut channel.held);
         if channel.phase_timer == Some(PhaseTimer::Bye) {
             self.start_phase_timer(slot, PhaseTimer::Bye);
@@ -114,7 +129,9 @@ impl<P: Platform> Engine<P> {
 
     /// Everything posted is sent: stop asking for room, and close if this was the goodbye.
     fn after_last_sent(&mut self, slot: u32, io: &mut impl Transport) {
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         if core::mem::take(&mut channel.wants_write) {
             io.want_write(link_of(slot), false);
         }
@@ -130,7 +147,9 @@ impl<P: Platform> Engine<P> {
     }
 
     fn block_writing(&mut self, slot: u32, io: &mut impl Transport) {
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         channel.write_blocked = true;
         if !core::mem::replace(&mut channel.wants_write, true) {
             io.want_write(link_of(slot), true);
@@ -140,7 +159,9 @@ impl<P: Platform> Engine<P> {
     /// No more can be sent. What the peer sent before is still read; at its end the
     /// rest is handed back. The goodbye's timer bounds the wait.
     fn fail_sending(&mut self, slot: u32, status: Status) {
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         channel.send_failed = Some(status);
         channel.held = false;
         if channel.bye == Bye::Flush {

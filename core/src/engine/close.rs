@@ -20,7 +20,9 @@ impl<P: Platform> Engine<P> {
         }
         debug!("shutdown");
         for slot in 0u32.. {
-            let Some(channel) = self.channels.get_mut(slot) else { break };
+            let Some(channel) = self.channels.get_mut(slot) else {
+                break;
+            };
             if !matches!(channel.phase, Phase::Free | Phase::Closed) {
                 channel.abort.get_or_insert(Status::ShutdownStarted);
                 self.enqueue_write(slot);
@@ -42,7 +44,12 @@ impl<P: Platform> Engine<P> {
         reason: Status,
         io: &mut impl Transport,
     ) {
-        let Some(channel) = self.channels.get(slot) else { return };
+        let Some(channel) = self.channels.get(slot) else {
+            return;
+        };
+        if matches!(channel.phase, Phase::Free | Phase::Closed) {
+            return;
+        }
         if channel.has_link() {
             io.close(link_of(slot), how);
         }
@@ -52,7 +59,9 @@ impl<P: Platform> Engine<P> {
         self.drop_frame(slot);
         self.hand_back_unsent(slot, reason);
         let group = self.group_index_of(slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         channel.phase = Phase::Closed;
         let notice = Notice {
             channel: channel.number,
@@ -71,7 +80,9 @@ impl<P: Platform> Engine<P> {
 
     /// The peer or the link is gone.
     pub(crate) fn finish_lost(&mut self, slot: u32, status: Status, io: &mut impl Transport) {
-        let Some(channel) = self.channels.get(slot) else { return };
+        let Some(channel) = self.channels.get(slot) else {
+            return;
+        };
         let status = channel.send_failed.unwrap_or(status);
         self.finish(slot, Close::Graceful, status, io);
     }
@@ -80,8 +91,15 @@ impl<P: Platform> Engine<P> {
     pub(super) fn finish_aborted(&mut self, slot: u32, status: Status, io: &mut impl Transport) {
         // Only an application's ByeSignal may cost bytes that are already on their way.
         let signalled = status == Status::ChannelClosed
-            && self.channels.get(slot).is_some_and(|channel| channel.phase == Phase::Open);
-        let how = if signalled { Close::Abort } else { Close::Graceful };
+            && self
+                .channels
+                .get(slot)
+                .is_some_and(|channel| channel.phase == Phase::Open);
+        let how = if signalled {
+            Close::Abort
+        } else {
+            Close::Graceful
+        };
         self.finish(slot, how, status, io);
     }
 
@@ -91,7 +109,11 @@ impl<P: Platform> Engine<P> {
     }
 
     fn hand_back_unsent(&mut self, slot: u32, reason: Status) {
-        let status = if reason.is_success() { Status::ChannelClosed } else { reason };
+        let status = if reason.is_success() {
+            Status::ChannelClosed
+        } else {
+            reason
+        };
         while let Some(message) = self.pop_unsent(slot) {
             self.hand_back(slot, message, status);
         }
@@ -99,10 +121,18 @@ impl<P: Platform> Engine<P> {
 
     /// Hands a message to its poster's group, or drops it when that is gone.
     pub(super) fn hand_back(&mut self, slot: u32, mut message: Message<P>, status: Status) {
-        let Some(group) = self.group_index_of(slot) else { return };
-        if matches!(message.opcode(), Opcode::HelloRequest | Opcode::WelcomeRequest) {
+        let Some(group) = self.group_index_of(slot) else {
+            return;
+        };
+        if matches!(
+            message.opcode(),
+            Opcode::HelloRequest | Opcode::WelcomeRequest
+        ) {
             let opcode = message.opcode().answer().unwrap_or_default();
-            *message.header_mut() = Header { opcode, ..message.header() };
+            *message.header_mut() = Header {
+                opcode,
+                ..message.header()
+            };
         }
         message.mark_returned(status);
         self.deliver(group, Item::Message(message));
@@ -111,9 +141,13 @@ impl<P: Platform> Engine<P> {
     /// Drops a frame that did not arrive whole.
     fn drop_frame(&mut self, slot: u32) {
         let group = self.group_index_of(slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         let frame = core::mem::take(&mut channel.frame);
-        let Some(group) = group.and_then(|index| self.groups.get_mut(index)) else { return };
+        let Some(group) = group.and_then(|index| self.groups.get_mut(index)) else {
+            return;
+        };
         if let Frame::Payload { message, .. } = frame {
             let class = self.pool.class_of(message.capacity());
             crate::rx::count_down(&mut group.unread, class);
@@ -135,7 +169,9 @@ impl<P: Platform> Engine<P> {
     /// Takes a channel out of the reading lists and forgets what was read ahead for it.
     fn leave_place(&mut self, slot: u32) {
         let index = self.group_index_of(slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         let place = core::mem::take(&mut channel.place);
         let group = index.and_then(|index| self.groups.get_mut(index));
         match (place, group) {
@@ -147,7 +183,9 @@ impl<P: Platform> Engine<P> {
             (Place::Paused | Place::None, _) => {}
         }
         let Some(index) = index else { return };
-        let Some(group) = self.groups.get_mut(index) else { return };
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
         if group.owner == Some(slot) {
             group.discard();
             self.resume(index);
@@ -155,7 +193,9 @@ impl<P: Platform> Engine<P> {
     }
 
     pub(super) fn leave_group(&mut self, slot: u32) {
-        let Some(group) = self.group_index_of(slot) else { return };
+        let Some(group) = self.group_index_of(slot) else {
+            return;
+        };
         if let Some(group) = self.groups.get_mut(group) {
             group.members.remove(self.channels.as_mut_slice(), slot);
         }
@@ -166,7 +206,9 @@ impl<P: Platform> Engine<P> {
         self.leave_place(slot);
         self.drop_frame(slot);
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         channel.group = None;
         channel.held = true;
         match (channel.phase, channel.side) {

@@ -16,6 +16,7 @@ use crate::list::{List, NIL};
 use crate::message::Message;
 use crate::options::Options;
 use crate::platform::Platform;
+use crate::pool::Pool;
 use crate::queue::{Item, Nodes, Notice};
 use crate::rx::{Frame, count_down};
 use crate::storage::Slab;
@@ -40,9 +41,11 @@ impl<P: Platform> fmt::Debug for Received<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Received::Peer(message) => f.debug_tuple("Peer").field(message).finish(),
-            Received::Returned(message, status) => {
-                f.debug_tuple("Returned").field(message).field(status).finish()
-            }
+            Received::Returned(message, status) => f
+                .debug_tuple("Returned")
+                .field(message)
+                .field(status)
+                .finish(),
             Received::Notice(notice) => f.debug_tuple("Notice").field(notice).finish(),
         }
     }
@@ -127,6 +130,11 @@ impl<P: Platform> Engine<P> {
         &self.pool
     }
 
+    /// A message from the pool's smallest size class; `None` while that is empty.
+    pub fn get(&self) -> Option<Message<P>> {
+        Pool::<P>::get(&self.pool)
+    }
+
     /// What this engine can take: the options' limits, as far as the pool's largest message
     /// holds them.
     pub fn limits(&self) -> Limits {
@@ -160,12 +168,17 @@ impl<P: Platform> Engine<P> {
         if staging.len() < HEADER_LEN || self.stopping {
             return Err(staging);
         }
-        let Some(index) = self.groups.take() else { return Err(staging) };
+        let Some(index) = self.groups.take() else {
+            return Err(staging);
+        };
         match (u16::try_from(index), self.groups.get_mut(index)) {
             (Ok(index), Some(group)) => {
                 group.live = true;
                 group.staging = staging;
-                Ok(GroupId { index, generation: group.generation })
+                Ok(GroupId {
+                    index,
+                    generation: group.generation,
+                })
             }
             _ => Err(staging),
         }
@@ -185,7 +198,9 @@ impl<P: Platform> Engine<P> {
         while let Some(slot) = self.pop_member(index) {
             self.orphan(slot);
         }
-        let Some(group) = self.groups.get_mut(index) else { return Err(Status::InvalidGroup) };
+        let Some(group) = self.groups.get_mut(index) else {
+            return Err(Status::InvalidGroup);
+        };
         let staging = core::mem::take(&mut group.staging);
         let generation = group.generation.wrapping_add(1);
         self.groups.give_back(index);
@@ -208,7 +223,9 @@ impl<P: Platform> Engine<P> {
 
     /// Whether something waits to be received.
     pub fn has_received(&self, id: GroupId) -> bool {
-        let group = self.group_index(id).and_then(|index| self.groups.get(index));
+        let group = self
+            .group_index(id)
+            .and_then(|index| self.groups.get(index));
         group.is_some_and(|group| !group.queue.is_empty())
     }
 
@@ -240,10 +257,15 @@ impl<P: Platform> Engine<P> {
             self.deliver(index, Item::Message(message));
             return Ok(());
         }
-        let Some(group) = self.groups.get_mut(index) else { return Ok(()) };
+        let Some(group) = self.groups.get_mut(index) else {
+            return Ok(());
+        };
         group.updates = group.updates.saturating_add(1);
         if group.updates == 1 {
-            self.deliver(index, Item::Notice(Notice::of_group(Status::ReceiverUpdate)));
+            self.deliver(
+                index,
+                Item::Notice(Notice::of_group(Status::ReceiverUpdate)),
+            );
         }
         Ok(())
     }
@@ -276,8 +298,12 @@ impl<P: Platform> Engine<P> {
         if let Some(group) = self.groups.get_mut(index) {
             count_down(&mut group.unread, class);
         }
-        let Some(slot) = self.numbers.find(message.channel()) else { return };
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(slot) = self.numbers.find(message.channel()) else {
+            return;
+        };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         count_down(&mut channel.unread, class);
         if core::mem::take(&mut channel.held) {
             self.enqueue_read(slot);
@@ -293,10 +319,15 @@ impl<P: Platform> Engine<P> {
                 }
             }
             Status::ReceiverUpdate => {
-                let Some(group) = self.groups.get_mut(index) else { return };
+                let Some(group) = self.groups.get_mut(index) else {
+                    return;
+                };
                 group.updates = group.updates.saturating_sub(1);
                 if group.updates > 0 {
-                    self.deliver(index, Item::Notice(Notice::of_group(Status::ReceiverUpdate)));
+                    self.deliver(
+                        index,
+                        Item::Notice(Notice::of_group(Status::ReceiverUpdate)),
+                    );
                 }
             }
             _ => {
@@ -312,9 +343,14 @@ impl<P: Platform> Engine<P> {
 
     /// Puts something into a group's queue and wakes its receiver.
     pub(crate) fn deliver(&mut self, index: u32, item: Item<P>) {
-        let Some(group) = self.groups.get_mut(index) else { return };
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
         let refused = group.queue.push(&mut self.nodes, item);
-        debug_assert!(refused.is_ok(), "fewer queue nodes than the platform's sum asks for");
+        debug_assert!(
+            refused.is_ok(),
+            "fewer queue nodes than the platform's sum asks for"
+        );
         if let Some(waker) = &group.waker {
             waker.wake_by_ref();
         }
@@ -332,7 +368,9 @@ impl<P: Platform> Engine<P> {
     }
 
     pub(crate) fn enqueue_read(&mut self, slot: u32) {
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         if channel.place == Place::None && !channel.held {
             channel.place = Place::Reading;
             self.reading.push_back(self.channels.as_mut_slice(), slot);
@@ -345,7 +383,11 @@ impl<P: Platform> Engine<P> {
 
     /// Lets a paused group read again if what it waited for is there.
     fn try_resume(&mut self, index: u32) {
-        if self.groups.get(index).is_some_and(|group| group.is_paused && self.may_resume(group)) {
+        if self
+            .groups
+            .get(index)
+            .is_some_and(|group| group.is_paused && self.may_resume(group))
+        {
             self.resume(index);
         }
     }
@@ -353,18 +395,28 @@ impl<P: Platform> Engine<P> {
     fn may_resume(&self, group: &Group<P>) -> bool {
         let owner = group.owner.and_then(|owner| self.channels.get(owner));
         let Some(channel) = owner else { return true };
-        let Frame::Header { have: HEADER_LEN, bytes } = &channel.frame else { return true };
-        let Ok(header) = Header::decode(bytes) else { return true };
+        let Frame::Header {
+            have: HEADER_LEN,
+            bytes,
+        } = &channel.frame
+        else {
+            return true;
+        };
+        let Ok(header) = Header::decode(bytes) else {
+            return true;
+        };
         if self.limits.check(&header).is_err() {
             return !channel.notice_waits;
         }
         let class = self.pool.class_of(header.frame_len());
-        let free = self.pool.free_by_class();
-        free.get(class).copied() > group.unread.get(class).copied()
+        let held = group.unread.get(class).copied().unwrap_or_default();
+        self.pool.has_room(class, held)
     }
 
     fn resume(&mut self, index: u32) {
-        let Some(group) = self.groups.get_mut(index) else { return };
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
         if !core::mem::take(&mut group.is_paused) {
             return;
         }
@@ -379,22 +431,33 @@ impl<P: Platform> Engine<P> {
     }
 
     fn pop_member(&mut self, index: u32) -> Option<u32> {
-        self.groups.get_mut(index)?.members.pop_front(self.channels.as_mut_slice())
+        self.groups
+            .get_mut(index)?
+            .members
+            .pop_front(self.channels.as_mut_slice())
     }
 
     // Timers.
 
     pub(crate) fn start_phase_timer(&mut self, slot: u32, timer: PhaseTimer) {
         self.stop_phase_timer(slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         channel.phase_timer = Some(timer);
-        self.phase_timers.list(timer).arm(self.channels.as_mut_slice(), slot, self.now);
+        self.phase_timers
+            .list(timer)
+            .arm(self.channels.as_mut_slice(), slot, self.now);
     }
 
     pub(crate) fn stop_phase_timer(&mut self, slot: u32) {
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         if let Some(timer) = channel.phase_timer.take() {
-            self.phase_timers.list(timer).disarm(self.channels.as_mut_slice(), slot);
+            self.phase_timers
+                .list(timer)
+                .disarm(self.channels.as_mut_slice(), slot);
         }
     }
 
@@ -422,7 +485,9 @@ impl<P: Platform> Engine<P> {
     /// Gives a channel and its number back; listeners that waited for one go on.
     fn free_channel(&mut self, slot: u32) {
         self.leave_group(slot);
-        let Some(channel) = self.channels.get(slot) else { return };
+        let Some(channel) = self.channels.get(slot) else {
+            return;
+        };
         debug_assert!(channel.place == Place::None && channel.phase_timer.is_none());
         self.numbers.give_back(channel.number);
         self.channels.give_back(slot);
@@ -436,8 +501,14 @@ impl<P: Platform> Engine<P> {
 
     /// The last word about a channel was received.
     fn free_closed(&mut self, number: ChannelNumber) {
-        let Some(slot) = self.numbers.find(number) else { return };
-        if self.channels.get(slot).is_some_and(|channel| channel.phase == Phase::Closed) {
+        let Some(slot) = self.numbers.find(number) else {
+            return;
+        };
+        if self
+            .channels
+            .get(slot)
+            .is_some_and(|channel| channel.phase == Phase::Closed)
+        {
             self.free_channel(slot);
         }
     }

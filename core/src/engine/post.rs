@@ -67,7 +67,9 @@ impl<P: Platform> Engine<P> {
         mut message: Message<P>,
     ) -> Result<Header, PostError<P>> {
         let outcome = match message.opcode() {
-            Opcode::HelloRequest | Opcode::WelcomeRequest => self.admit_opening(group, &mut message),
+            Opcode::HelloRequest | Opcode::WelcomeRequest => {
+                self.admit_opening(group, &mut message)
+            }
             _ => self.admit(group, &mut message),
         };
         let slot = match outcome {
@@ -87,7 +89,10 @@ impl<P: Platform> Engine<P> {
         let opcode = message.opcode();
         let class = self.pool.class_of(message.capacity());
         let Some(channel) = self.channels.get_mut(slot) else {
-            return Err(PostError { message, status: Status::InvalidChannelNumber });
+            return Err(PostError {
+                message,
+                status: Status::InvalidChannelNumber,
+            });
         };
         if opcode == Opcode::ByeSignal {
             channel.abort = Some(Status::ChannelClosed);
@@ -97,7 +102,10 @@ impl<P: Platform> Engine<P> {
         if let Err(item) = channel.tx.push(&mut self.nodes, Item::Message(message)) {
             debug_assert!(false, "fewer queue nodes than the platform's sum asks for");
             return match item {
-                Item::Message(message) => Err(PostError { message, status: Status::PoolEmpty }),
+                Item::Message(message) => Err(PostError {
+                    message,
+                    status: Status::PoolEmpty,
+                }),
                 Item::Notice(_) => Ok(()),
             };
         }
@@ -110,7 +118,11 @@ impl<P: Platform> Engine<P> {
         if channel.bye != Bye::None && channel.phase == Phase::Open {
             self.start_phase_timer(slot, PhaseTimer::Bye);
         }
-        if self.channels.get(slot).is_some_and(|channel| !channel.write_blocked) {
+        if self
+            .channels
+            .get(slot)
+            .is_some_and(|channel| !channel.write_blocked)
+        {
             self.enqueue_write(slot);
         }
         Ok(())
@@ -132,11 +144,7 @@ impl<P: Platform> Engine<P> {
     }
 
     /// A Hello or Welcome: makes its channel.
-    fn admit_opening(
-        &mut self,
-        group: GroupId,
-        message: &mut Message<P>,
-    ) -> Result<u32, Status> {
+    fn admit_opening(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
         self.check_form(message)?;
         if !message.channel().is_none() {
             return Err(Status::InvalidChannelNumber);
@@ -149,10 +157,15 @@ impl<P: Platform> Engine<P> {
             return Err(Status::ShutdownStarted);
         }
         let slot = self.channels.take().ok_or(Status::PoolEmpty)?;
-        let announced = if hello { message.announce(self.limits) } else { Ok(()) };
+        let announced = if hello {
+            message.announce(self.limits)
+        } else {
+            Ok(())
+        };
         let side = if hello { Side::Client } else { Side::Listener };
         let enlisted = announced.map_err(|error| error.status()).and_then(|()| {
-            self.enlist(slot, group, side, Phase::Posted).ok_or(Status::PoolEmpty)
+            self.enlist(slot, group, side, Phase::Posted)
+                .ok_or(Status::PoolEmpty)
         });
         if let Err(status) = enlisted {
             self.free_channel(slot);
@@ -172,7 +185,10 @@ impl<P: Platform> Engine<P> {
     fn admit(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
         self.check_form(message)?;
         let slot = self.find_channel(message.channel())?;
-        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
+        let channel = self
+            .channels
+            .get(slot)
+            .ok_or(Status::InvalidChannelNumber)?;
         self.group_index(group).ok_or(Status::InvalidGroup)?;
         if channel.group != Some(group) {
             return Err(Status::InvalidGroup);
@@ -201,25 +217,32 @@ impl<P: Platform> Engine<P> {
         }
         self.check_share(slot, message)?;
         if opcode.kind() == Kind::Hello {
-            message.announce(self.limits).map_err(|error| error.status())?;
+            message
+                .announce(self.limits)
+                .map_err(|error| error.status())?;
         }
         Ok(slot)
     }
 
     /// A channel holds at most as many unsent messages of a size class as stay free.
     fn check_share(&self, slot: u32, message: &Message<P>) -> Result<(), Status> {
-        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
+        let channel = self
+            .channels
+            .get(slot)
+            .ok_or(Status::InvalidChannelNumber)?;
         let class = self.pool.class_of(message.capacity());
         let unsent = channel.unsent.get(class).copied().unwrap_or_default();
-        if unsent == 0 {
-            return Ok(());
+        match unsent.checked_sub(1) {
+            Some(others) if !self.pool.has_room(class, others) => Err(Status::PoolEmpty),
+            _ => Ok(()),
         }
-        let free = self.pool.free_by_class().get(class).copied().unwrap_or_default();
-        if unsent > free { Err(Status::PoolEmpty) } else { Ok(()) }
     }
 
     fn find_channel(&self, number: ChannelNumber) -> Result<u32, Status> {
-        let slot = self.numbers.find(number).ok_or(Status::InvalidChannelNumber)?;
+        let slot = self
+            .numbers
+            .find(number)
+            .ok_or(Status::InvalidChannelNumber)?;
         match self.channels.get(slot) {
             // Not announced: the application cannot know it.
             Some(channel) if channel.announced() => Ok(slot),

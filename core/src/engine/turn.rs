@@ -57,7 +57,9 @@ impl<P: Platform> Engine<P> {
     /// Takes the transport's news. True if there may be more.
     fn take_events(&mut self, io: &mut impl Transport) -> bool {
         for _ in 0..EVENTS_PER_TURN {
-            let Some((link, ready)) = io.next_ready() else { return false };
+            let Some((link, ready)) = io.next_ready() else {
+                return false;
+            };
             self.take_event(link, ready, io);
         }
         true
@@ -65,10 +67,15 @@ impl<P: Platform> Engine<P> {
 
     fn take_event(&mut self, link: Link, ready: Ready, io: &mut impl Transport) {
         let slot = u32::from(link.0);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         match ready {
             Ready::Readable => {
-                if matches!(channel.phase, Phase::Listening | Phase::AwaitHello | Phase::Open) {
+                if matches!(
+                    channel.phase,
+                    Phase::Listening | Phase::AwaitHello | Phase::Open
+                ) {
                     self.enqueue_read(slot);
                 }
             }
@@ -87,7 +94,9 @@ impl<P: Platform> Engine<P> {
 
     fn opened(&mut self, slot: u32, io: &mut impl Transport) {
         self.stop_phase_timer(slot);
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         if channel.side == Side::Listener {
             channel.phase = Phase::Listening;
             if let Some(welcome) = self.pop_unsent(slot) {
@@ -106,7 +115,10 @@ impl<P: Platform> Engine<P> {
 
     /// The listener listens: its WelcomeRequest comes back with the address it really has.
     fn answer_welcome(&mut self, slot: u32, mut welcome: Message<P>, io: &mut impl Transport) {
-        let local = LocalAddress { io, link: link_of(slot) };
+        let local = LocalAddress {
+            io,
+            link: link_of(slot),
+        };
         // Without room for it, the address that was asked for stays.
         let _ = welcome.set_header_display(LISTEN_ON, local);
         self.hand_back(slot, welcome, Status::Success);
@@ -116,7 +128,11 @@ impl<P: Platform> Engine<P> {
     fn expire(&mut self, io: &mut impl Transport) {
         let now = self.now;
         for timer in PhaseTimer::ALL {
-            while let Some(slot) = self.pop_due(timer) {
+            // A timer that is started again waits for the next turn, however short it is.
+            for _ in 0..self.channels.used() {
+                let Some(slot) = self.pop_due(timer) else {
+                    break;
+                };
                 self.phase_expired(slot, timer, io);
             }
         }
@@ -136,11 +152,15 @@ impl<P: Platform> Engine<P> {
     }
 
     fn pop_idle(&mut self, now: Instant) -> Option<u32> {
-        self.idle_timer.as_mut()?.pop_due(self.channels.as_mut_slice(), now)
+        self.idle_timer
+            .as_mut()?
+            .pop_due(self.channels.as_mut_slice(), now)
     }
 
     fn phase_expired(&mut self, slot: u32, timer: PhaseTimer, io: &mut impl Transport) {
-        let Some(channel) = self.channels.get(slot) else { return };
+        let Some(channel) = self.channels.get(slot) else {
+            return;
+        };
         match timer {
             PhaseTimer::Connect => self.finish_unopened(slot, Status::ConnectFailed, io),
             PhaseTimer::Retry => self.enqueue_read(slot),
@@ -176,13 +196,17 @@ impl<P: Platform> Engine<P> {
         let mut visits = self.channels.used();
         while *left > 0 && visits > 0 {
             visits -= 1;
-            let Some(slot) = self.writing.pop_front(self.channels.as_mut_slice()) else { return };
+            let Some(slot) = self.writing.pop_front(self.channels.as_mut_slice()) else {
+                return;
+            };
             self.write_one(slot, io, left);
         }
     }
 
     fn write_one(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
-        let Some(channel) = self.channels.get(slot) else { return };
+        let Some(channel) = self.channels.get(slot) else {
+            return;
+        };
         if let Some(status) = channel.abort {
             return self.finish_aborted(slot, status, io);
         }
@@ -196,7 +220,9 @@ impl<P: Platform> Engine<P> {
 
     /// A ByeRequest on a listener is answered by the engine.
     fn close_listener(&mut self, slot: u32, io: &mut impl Transport) {
-        let Some(mut message) = self.pop_unsent(slot) else { return };
+        let Some(mut message) = self.pop_unsent(slot) else {
+            return;
+        };
         message.set_opcode(Opcode::ByeResponse);
         self.hand_back(slot, message, Status::Success);
         self.finish(slot, Close::Graceful, Status::Success, io);
@@ -204,11 +230,15 @@ impl<P: Platform> Engine<P> {
 
     /// Does what the Hello or Welcome at the head of a channel's queue asks for.
     fn open_link(&mut self, slot: u32, io: &mut impl Transport) {
-        let Some(channel) = self.channels.get_mut(slot) else { return };
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
         let listens = channel.side == Side::Listener;
         let name = if listens { LISTEN_ON } else { CONNECT_TO };
         let first = channel.tx.messages(&self.nodes).next();
-        let value = first.and_then(|message| message.text().get(name)).unwrap_or_default();
+        let value = first
+            .and_then(|message| message.text().get(name))
+            .unwrap_or_default();
         let opening = match Address::from_bytes(value) {
             Ok(address) if listens => io.listen(link_of(slot), &address),
             Ok(address) => io.connect(link_of(slot), &address),
@@ -229,8 +259,12 @@ impl<P: Platform> Engine<P> {
         let mut visits = self.channels.used();
         while *left > 0 && visits > 0 {
             visits -= 1;
-            let Some(slot) = self.reading.pop_front(self.channels.as_mut_slice()) else { return };
-            let Some(channel) = self.channels.get_mut(slot) else { return };
+            let Some(slot) = self.reading.pop_front(self.channels.as_mut_slice()) else {
+                return;
+            };
+            let Some(channel) = self.channels.get_mut(slot) else {
+                return;
+            };
             channel.place = Place::None;
             match channel.phase {
                 Phase::Listening => self.accept(slot, io),
@@ -241,7 +275,9 @@ impl<P: Platform> Engine<P> {
 
     fn accept(&mut self, listener: u32, io: &mut impl Transport) {
         for _ in 0..ACCEPTS {
-            let Some(slot) = self.channels.take() else { return self.await_channel(listener) };
+            let Some(slot) = self.channels.take() else {
+                return self.await_channel(listener);
+            };
             match io.accept(link_of(listener), link_of(slot)) {
                 Poll::Ready(Ok(())) => self.accepted(listener, slot, io),
                 Poll::Pending => return self.free_channel(slot),
@@ -259,8 +295,8 @@ impl<P: Platform> Engine<P> {
             channel.accept_failing = false;
             channel.group
         });
-        let enlisted = group
-            .and_then(|group| self.enlist(slot, group, Side::Accepted, Phase::AwaitHello));
+        let enlisted =
+            group.and_then(|group| self.enlist(slot, group, Side::Accepted, Phase::AwaitHello));
         if enlisted.is_none() {
             io.close(link_of(slot), Close::Graceful);
             return self.free_channel(slot);
@@ -271,10 +307,13 @@ impl<P: Platform> Engine<P> {
     }
 
     fn await_channel(&mut self, listener: u32) {
-        let Some(channel) = self.channels.get_mut(listener) else { return };
+        let Some(channel) = self.channels.get_mut(listener) else {
+            return;
+        };
         if channel.place == Place::None {
             channel.place = Place::Waiting;
-            self.waiting.push_back(self.channels.as_mut_slice(), listener);
+            self.waiting
+                .push_back(self.channels.as_mut_slice(), listener);
         }
     }
 
@@ -282,13 +321,19 @@ impl<P: Platform> Engine<P> {
     fn accept_failed(&mut self, listener: u32, status: Status) {
         self.start_phase_timer(listener, PhaseTimer::Retry);
         let group = self.group_index_of(listener);
-        let Some(channel) = self.channels.get_mut(listener) else { return };
+        let Some(channel) = self.channels.get_mut(listener) else {
+            return;
+        };
         if core::mem::replace(&mut channel.accept_failing, true) || channel.notice_waits {
             return;
         }
         channel.notice_waits = true;
-        let notice =
-            Notice { channel: channel.number, id: channel.id, status, reason: status };
+        let notice = Notice {
+            channel: channel.number,
+            id: channel.id,
+            status,
+            reason: status,
+        };
         if let Some(group) = group {
             self.deliver(group, Item::Notice(notice));
         }
@@ -296,7 +341,10 @@ impl<P: Platform> Engine<P> {
 
     fn deadline(&mut self) -> Option<Instant> {
         let channels = self.channels.as_mut_slice();
-        let idle = self.idle_timer.as_ref().and_then(|timer| timer.next_due(channels));
+        let idle = self
+            .idle_timer
+            .as_ref()
+            .and_then(|timer| timer.next_due(channels));
         let frame = self.frame_timer.next_due(channels);
         let phases = PhaseTimer::ALL.map(|timer| self.phase_timers.list(timer).next_due(channels));
         phases.into_iter().chain([idle, frame]).flatten().min()
