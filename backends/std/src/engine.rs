@@ -1,17 +1,41 @@
-//! The thread-safe engine users hold, and its channel groups.
+//! The thread-safe engine users hold.
 
-use crate::{Message, Options, PostError, Received};
+use crate::driver::Driver;
+use crate::group::ChannelGroup;
+use crate::{Message, Options};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-use tofu_core::{Header, Limits, Stats, Status};
+use std::time::{Duration, Instant};
+use tofu_core::{Limits, Pool, Stats};
 
-/// An engine: everything in tofu happens on one. Cheap to clone; all clones are the
-/// same engine. When the last clone and the last of its groups is dropped, it stops.
+/// An engine: everything in tofu happens on one.
+///
+/// Cheap to clone; all clones are the same engine, and every call may come from any thread. When
+/// the last clone and the last of its groups is dropped, it stops.
+///
+/// ```
+/// let engine = tofu_std::Engine::new()?;
+/// let group = engine.group()?;
+/// let mut message = engine.get().expect("a fresh pool is full");
+/// message.listen_on("tcp|127.0.0.1|0")?;
+/// group.post(message)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Engine {
-    _x: Arc<()>,
+    handle: Arc<Handle>,
+}
+
+/// Stops the engine when dropped.
+struct Handle {
+    driver: Arc<Driver>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.driver.stop();
+    }
 }
 
 /// The engine has stopped, and everything it had for this group was received.
@@ -26,130 +50,111 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// A refused [`ChannelGroup::update_receiver`]: the message, if there was one, and why.
-#[derive(Debug)]
-pub struct UpdateError {
-    /// The message, if there was one.
-    pub message: Option<Message>,
-    /// Why it was refused.
-    pub status: Status,
-}
-
-impl fmt::Display for UpdateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the receiver cannot be woken: {}", self.status)
-    }
-}
-
-impl std::error::Error for UpdateError {}
-
 impl Engine {
     /// An engine with the default options.
+    ///
+    /// # Errors
+    /// When the system has no file descriptor or thread left.
     pub fn new() -> io::Result<Engine> {
         Engine::with_options(Options::default())
     }
 
     /// An engine with these options.
-    pub fn with_options(_options: Options) -> io::Result<Engine> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// As [`Engine::new`]; [`io::ErrorKind::InvalidInput`] for a pool without messages, with more
+    /// than [`MAX_CLASSES`](tofu_core::MAX_CLASSES) sizes or a size below a header's.
+    pub fn with_options(options: Options) -> io::Result<Engine> {
+        options.check()?;
+        Ok(Engine {
+            handle: Arc::new(Handle {
+                driver: Driver::start(&options)?,
+            }),
+        })
     }
 
     /// A message from the pool; `None` while it is empty.
     pub fn get(&self) -> Option<Message> {
-        unimplemented!()
+        Pool::get(self.pool())
     }
 
-    /// A message from the pool; waits for one to come back for as long as `timeout` (`None`: forever).
-    pub fn get_wait(&self, _timeout: impl Into<Option<Duration>>) -> Option<Message> {
-        unimplemented!()
+    /// A message from the pool; waits for one to come back for as long as `timeout` (`None`: for
+    /// ever). `None` when none came in time, or the engine has stopped.
+    pub fn get_wait(&self, timeout: impl Into<Option<Duration>>) -> Option<Message> {
+        if let Some(message) = self.get() {
+            return Some(message);
+        }
+        let driver = self.driver();
+        let deadline = deadline(timeout.into());
+        let got = driver.wait(driver.room(), deadline, |core| match self.get() {
+            Some(message) => Some(Some(message)),
+            None => core.stopped().then_some(None),
+        });
+        got.flatten()
     }
 
-    /// A message from the pool, or from the heap where the pool is empty; for the application's own
-    /// hand, it lifts no channel's share.
+    /// A message from the pool, or from the heap where the pool is empty. It is
+    /// for the application's own hand and lifts no channel's share.
     ///
     /// # Panics
     /// When the process is out of memory.
     pub fn get_always(&self) -> Message {
-        unimplemented!()
+        Pool::get_always(self.pool()).expect("out of memory")
     }
 
     /// A new channel group.
+    ///
+    /// # Errors
+    /// When the engine has stopped, or 65,535 groups exist.
     pub fn group(&self) -> Result<ChannelGroup, Stopped> {
-        unimplemented!()
+        ChannelGroup::new(self.clone())
     }
 
-    /// Stops the engine: unsent messages are handed back with `shutdown_started`, every channel ends with
-    /// `channel_closed`; receivers get all that, then [`Stopped`].
+    /// Stops the engine: unsent messages are handed back with `shutdown_started`, every channel
+    /// ends with `channel_closed`. Receivers get all that, then [`Stopped`].
     pub fn stop(&self) {
-        unimplemented!()
+        self.driver().stop();
     }
 
-    /// Free messages in the pool.
+    /// How many messages of all sizes are free.
     pub fn free_messages(&self) -> usize {
-        unimplemented!()
+        self.pool().free()
     }
 
-    /// Channels that exist: listeners, connections, and those whose `channel_closed` was not received yet.
+    /// The channels that exist: listeners, connections, and those whose `channel_closed` was
+    /// not received yet.
     pub fn channels(&self) -> usize {
-        unimplemented!()
+        self.driver().with(|core| core.engine.channels())
     }
 
-    /// What this engine takes.
+    /// The longest text headers and body this engine takes.
     pub fn limits(&self) -> Limits {
-        unimplemented!()
+        self.driver().with(|core| core.engine.limits())
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        self.driver().with(|core| core.engine.stats())
+    }
+
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.handle.driver
+    }
+
+    fn pool(&self) -> &Arc<Pool<crate::Host>> {
+        &self.driver().pool
     }
 }
 
-/// A channel group: one receive queue and the channels that were made through it. Cheap to clone;
-/// when the last clone is dropped, its channels send what was posted and close.
-#[derive(Clone)]
-pub struct ChannelGroup {
-    _x: Arc<()>,
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("free_messages", &self.free_messages())
+            .finish_non_exhaustive()
+    }
 }
 
-impl ChannelGroup {
-    /// The engine it belongs to.
-    pub fn engine(&self) -> &Engine {
-        unimplemented!()
-    }
-
-    /// Posts a message. Never waits.
-    pub fn post(&self, _message: Message) -> Result<Header, PostError> {
-        unimplemented!()
-    }
-
-    /// Posts a message; where the channel holds its share (`pool_empty`), waits for room
-    /// for as long as `timeout` (`None`: forever).
-    pub fn post_wait(
-        &self,
-        _message: Message,
-        _timeout: impl Into<Option<Duration>>,
-    ) -> Result<Header, PostError> {
-        unimplemented!()
-    }
-
-    /// The next thing received; waits for it for as long as `timeout` (`None`: forever). `Ok(None)` when
-    /// nothing came in time.
-    pub fn wait_receive(
-        &self,
-        _timeout: impl Into<Option<Duration>>,
-    ) -> Result<Option<Received>, Stopped> {
-        unimplemented!()
-    }
-
-    /// The next thing received, without waiting.
-    pub fn try_receive(&self) -> Result<Option<Received>, Stopped> {
-        unimplemented!()
-    }
-
-    /// Wakes the receiver: with a message (`Received::Returned(message, receiver_update)`) or without
-    /// (a notice).
-    pub fn update_receiver(&self, _message: Option<Message>) -> Result<(), UpdateError> {
-        unimplemented!()
-    }
+/// The point in time after `timeout`; `None` for never.
+pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
 }

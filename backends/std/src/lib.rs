@@ -2,19 +2,22 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod driver;
 mod engine;
+mod group;
 mod options;
 mod platform;
 pub mod testing;
 mod transport;
 
-pub use engine::{ChannelGroup, Engine, Stopped, UpdateError};
+pub use engine::{Engine, Stopped};
+pub use group::{ChannelGroup, UpdateError};
 pub use options::{Options, SizeClass};
 pub use platform::Host;
 pub use tofu_core::{
-    Address, AddressError, CONNECT_TO, ChannelNumber, HEADER_LEN, Header, Kind, LIMITS, LISTEN_ON, Limits,
-    MAX_FRAME_LEN, MAX_SECTION_LEN, MessageError, Notice, Opcode, Role, Stats, Status, TextError,
-    TextHeader, TextHeaders,
+    Address, AddressError, CONNECT_TO, ChannelNumber, HEADER_LEN, Header, Kind, LIMITS, LISTEN_ON,
+    Limits, MAX_FRAME_LEN, MAX_SECTION_LEN, MessageError, Notice, Opcode, Role, Stats, Status,
+    TextError, TextHeader, TextHeaders,
 };
 
 /// A message: fill it in and post it. See [`tofu_core::Message`].
@@ -23,3 +26,8 @@ pub type Message = tofu_core::Message<Host>;
 pub type Received = tofu_core::Received<Host>;
 /// A refused post: the message as it was, and why.
 pub type PostError = tofu_core::PostError<Host>;
+
+/// Compiles the programs of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

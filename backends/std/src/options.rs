@@ -1,5 +1,8 @@
 //! What an [`Engine`](crate::Engine) can be told when it is made.
 
+use std::io;
+use tofu_core::{HEADER_LEN, MAX_CLASSES};
+
 /// A number of messages of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SizeClass {
@@ -32,10 +35,22 @@ pub struct Options {
 ///
 /// 4,096 · 1 KiB + 512 · 8 KiB + 128 · 65 KiB + 16 · 128 KiB: 18 MiB at most, taken as needed.
 const DEFAULT_POOL: [SizeClass; 4] = [
-    SizeClass { size: 1_088, count: 4_096 },
-    SizeClass { size: 8_256, count: 512 },
-    SizeClass { size: 66_112, count: 128 },
-    SizeClass { size: 131_136, count: 16 },
+    SizeClass {
+        size: 1_088,
+        count: 4_096,
+    },
+    SizeClass {
+        size: 8_256,
+        count: 512,
+    },
+    SizeClass {
+        size: 66_112,
+        count: 128,
+    },
+    SizeClass {
+        size: 131_136,
+        count: 16,
+    },
 ];
 
 const DEFAULT_STAGING: usize = 64 * 1024;
@@ -53,6 +68,25 @@ impl Default for Options {
 impl Options {
     /// A pool of `count` messages of `size` bytes each, and no other.
     pub fn with_pool(size: usize, count: u16) -> Self {
-        Options { pool: vec![SizeClass { size, count }], ..Options::default() }
+        Options {
+            pool: vec![SizeClass { size, count }],
+            ..Options::default()
+        }
+    }
+
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        let mut sizes: Vec<_> = self.pool.iter().map(|class| class.size).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        if self.pool.iter().all(|class| class.count == 0) {
+            invalid("the pool has no messages")
+        } else if sizes.len() > MAX_CLASSES {
+            invalid("the pool has too many sizes")
+        } else if sizes.iter().any(|&size| size < HEADER_LEN) || self.staging < HEADER_LEN {
+            invalid("a message or the staging buffer cannot hold a header")
+        } else {
+            Ok(())
+        }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tofu_core::{
-    Channel, Class, Group, Lock, Node, NumberEntry, Platform, Pool, PoolState, Table,
-};
+use tofu_core::{Channel, Class, Group, Lock, Node, NumberEntry, Platform, Pool, PoolState, Table};
 
 /// The platform of this crate's engines. Users meet it only in the documentation of
 /// [`tofu_core`]'s types.

@@ -1,0 +1,423 @@
+//! Who runs the engine: the thread that waits, else the one that posts, else a
+//! thread in the background.
+//!
+//! One lock guards the engine and its sockets ([`Core`]). The [`Poller`] is owned by whoever sits in the
+//! operating system's poll, who holds no lock meanwhile; so a post from another thread writes at
+//! once. These hold, always:
+//!
+//! - the poller is in its place, or somebody is in poll and puts it back;
+//! - while it is in its place, the background thread is awake and takes it after a tick;
+//! - who leaves with the poller in its place tells the next that sleeps.
+
+use crate::Host;
+use crate::transport::{Sockets, WAKE};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+use tofu_core::{Engine, Pool};
+
+/// Messages one turn moves before others may have the lock.
+const BUDGET: u32 = 1024;
+/// Turns in a row before others may have the lock.
+const TURNS: u32 = 4;
+/// Events taken from one poll.
+const EVENTS: usize = 1024;
+/// How long nobody drives before the background thread does.
+const TICK: Duration = Duration::from_millis(2);
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) engine: Engine<Host>,
+    sockets: Sockets,
+    /// When the engine's next timeout is due.
+    deadline: Option<tofu_core::Instant>,
+    /// In its place while nobody polls.
+    poller: Option<Poller>,
+    /// Counts every time the poller is taken or put back.
+    epoch: u64,
+    /// Until when the poll that goes on sleeps; `None` inside: for ever.
+    polling_until: Option<Option<Instant>>,
+    /// The background thread polls, and has not been asked to leave.
+    background_polls: bool,
+    background_sleeps: bool,
+    /// The groups of threads that sleep.
+    sleeping: Vec<Arc<Bell>>,
+    stopped: bool,
+}
+
+struct Poller {
+    poll: mio::Poll,
+    events: mio::Events,
+}
+
+/// Wakes the threads that wait for one thing: for a group's messages, or for room in the pool.
+pub(crate) struct Bell {
+    rung: Condvar,
+    sleeping: AtomicU32,
+    /// The one who waits for it polls.
+    polling: AtomicBool,
+    waker: Arc<mio::Waker>,
+}
+
+impl Bell {
+    fn new(waker: Arc<mio::Waker>) -> Arc<Self> {
+        let (sleeping, polling) = (AtomicU32::new(0), AtomicBool::new(false));
+        Arc::new(Bell {
+            rung: Condvar::new(),
+            sleeping,
+            polling,
+            waker,
+        })
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    /// Called by the engine under the lock, so that no sleeper misses it.
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.sleeping.load(Ordering::Relaxed) > 0 {
+            self.rung.notify_one();
+        }
+        if self.polling.swap(false, Ordering::Relaxed) {
+            interrupt(&self.waker);
+        }
+    }
+}
+
+/// Makes the poll that goes on return.
+fn interrupt(waker: &mio::Waker) {
+    // It fails only when the poll is gone, and then nobody sleeps in it.
+    let _ = waker.wake();
+}
+
+/// Told by the pool that a message came back which somebody lacked. Any thread may drop a message,
+/// so this takes no lock.
+struct PoolBell {
+    came_back: AtomicBool,
+    turning: AtomicBool,
+    waker: Arc<mio::Waker>,
+}
+
+impl Wake for PoolBell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.came_back.store(true, Ordering::SeqCst);
+        // Who turns looks at `came_back` afterwards.
+        if !self.turning.load(Ordering::SeqCst) {
+            interrupt(&self.waker);
+        }
+    }
+}
+
+/// What all handles of one engine share.
+pub(crate) struct Driver {
+    core: Mutex<Core>,
+    pub(crate) pool: Arc<Pool<Host>>,
+    pool_bell: Arc<PoolBell>,
+    /// For those who wait for a message or for room.
+    room: Arc<Bell>,
+    background: Condvar,
+    waker: Arc<mio::Waker>,
+    start: Instant,
+    staging: usize,
+}
+
+impl Driver {
+    pub(crate) fn start(options: &crate::Options) -> io::Result<Arc<Driver>> {
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE)?);
+        let sockets = Sockets::new(poll.registry().try_clone()?, waker.clone());
+        let pool = Arc::new(Pool::new());
+        for class in &options.pool {
+            pool.add_class(class.size, class.count);
+        }
+        let pool_bell = Arc::new(PoolBell {
+            came_back: AtomicBool::new(false),
+            turning: AtomicBool::new(false),
+            waker: waker.clone(),
+        });
+        pool.set_waker(Waker::from(pool_bell.clone()));
+        let driver = Arc::new(Driver {
+            core: Mutex::new(Core {
+                engine: Engine::new(pool.clone(), &options.protocol),
+                sockets,
+                deadline: None,
+                poller: Some(Poller {
+                    poll,
+                    events: mio::Events::with_capacity(EVENTS),
+                }),
+                epoch: 0,
+                polling_until: None,
+                background_polls: false,
+                background_sleeps: false,
+                sleeping: Vec::new(),
+                stopped: false,
+            }),
+            pool,
+            pool_bell,
+            room: Bell::new(waker.clone()),
+            background: Condvar::new(),
+            waker,
+            start: Instant::now(),
+            staging: options.staging,
+        });
+        let background = driver.clone();
+        thread::Builder::new()
+            .name("tofu".into())
+            .spawn(move || background.run_background())?;
+        Ok(driver)
+    }
+
+    pub(crate) fn new_bell(&self) -> Arc<Bell> {
+        Bell::new(self.waker.clone())
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Bell> {
+        &self.room
+    }
+
+    pub(crate) fn staging(&self) -> usize {
+        self.staging
+    }
+
+    /// Runs `f` on the engine, then does what it asks for: a post is written at once.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
+        let mut core = self.lock();
+        let result = f(&mut core);
+        self.settle(&mut core);
+        result
+    }
+
+    /// Stops the engine. Everybody who waits gets what is left, then learns of it.
+    pub(crate) fn stop(&self) {
+        let mut core = self.lock();
+        core.engine.shutdown();
+        while core.pending() {
+            self.turn(&mut core);
+        }
+        core.stopped = true;
+        for bell in &core.sleeping {
+            bell.rung.notify_all();
+        }
+        self.background.notify_one();
+        interrupt(&self.waker);
+    }
+
+    /// Tries until `attempt` succeeds or the time is up; meanwhile drives the engine, or sleeps
+    /// while somebody else does. `bell` rings when another attempt is worth while.
+    pub(crate) fn wait<T>(
+        &self,
+        bell: &Arc<Bell>,
+        deadline: Option<Instant>,
+        mut attempt: impl FnMut(&mut Core) -> Option<T>,
+    ) -> Option<T> {
+        let mut core = self.lock();
+        loop {
+            let outcome = attempt(&mut core);
+            self.settle(&mut core);
+            let expired = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if outcome.is_some() || expired {
+                self.hand_over(&mut core);
+                return outcome;
+            }
+            core = match core.poller.take() {
+                Some(poller) => self.poll(core, poller, bell, deadline),
+                None => self.sleep(core, bell, deadline),
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Turns if there is something to do, and sees to it that who polls knows of new deadlines.
+    fn settle(&self, core: &mut Core) {
+        if !core.engine.has_work() {
+            return;
+        }
+        self.turn(core);
+        if let Some(until) = core.polling_until {
+            let sooner = match (core.next_deadline(self.start), until) {
+                (Some(deadline), Some(until)) => deadline < until,
+                (deadline, None) => deadline.is_some(),
+                (None, Some(_)) => false,
+            };
+            if sooner || core.pending() {
+                interrupt(&self.waker);
+            }
+        }
+    }
+
+    fn turn(&self, core: &mut Core) {
+        for _ in 0..TURNS {
+            self.pool_bell.turning.store(true, Ordering::SeqCst);
+            let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let now = tofu_core::Instant::from_micros(micros);
+            let turn = core.engine.turn(now, &mut core.sockets, BUDGET);
+            self.pool_bell.turning.store(false, Ordering::SeqCst);
+            core.deadline = turn.deadline;
+            let came_back = self.pool_bell.came_back.swap(false, Ordering::SeqCst);
+            if came_back {
+                self.room.rung.notify_all();
+                if self.room.polling.swap(false, Ordering::Relaxed) {
+                    interrupt(&self.waker);
+                }
+            }
+            if !turn.more && !came_back {
+                break;
+            }
+        }
+    }
+
+    /// Waits for the operating system's events, without the lock.
+    fn poll<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        mut poller: Poller,
+        bell: &Bell,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Core> {
+        let now = Instant::now();
+        let next = core.next_deadline(self.start);
+        let until = match core.pending() {
+            true => Some(now),
+            false => deadline.into_iter().chain(next).min(),
+        };
+        core.epoch += 1;
+        core.polling_until = Some(until);
+        bell.polling.store(true, Ordering::Relaxed);
+        drop(core);
+        let timeout = until.map(|until| until.saturating_duration_since(now));
+        if poller.poll.poll(&mut poller.events, timeout).is_err() {
+            // Interrupted by a signal: as if nothing had come.
+            poller.events.clear();
+        }
+        let mut core = self.lock();
+        bell.polling.store(false, Ordering::Relaxed);
+        core.polling_until = None;
+        core.epoch += 1;
+        core.sockets.take_events(&poller.events);
+        core.sockets.expire(Instant::now());
+        self.turn(&mut core);
+        core.poller = Some(poller);
+        core
+    }
+
+    /// Sleeps while somebody else polls.
+    fn sleep<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+        bell: &Arc<Bell>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Core> {
+        if std::mem::take(&mut core.background_polls) {
+            interrupt(&self.waker);
+        }
+        core.sleeping.push(bell.clone());
+        bell.sleeping.fetch_add(1, Ordering::Relaxed);
+        let mut core = match deadline {
+            None => bell.rung.wait(core).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let timeout = deadline.saturating_duration_since(Instant::now());
+                let woken = bell.rung.wait_timeout(core, timeout);
+                woken.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        bell.sleeping.fetch_sub(1, Ordering::Relaxed);
+        if let Some(index) = core
+            .sleeping
+            .iter()
+            .position(|other| Arc::ptr_eq(other, bell))
+        {
+            core.sleeping.swap_remove(index);
+        }
+        core
+    }
+
+    /// Tells somebody that nobody polls any more.
+    fn hand_over(&self, core: &mut Core) {
+        if core.poller.is_none() {
+            return;
+        }
+        if let Some(bell) = core.sleeping.last() {
+            bell.rung.notify_one();
+        } else if core.background_sleeps {
+            self.background.notify_one();
+        }
+    }
+
+    /// The background thread: drives when nobody did for a tick.
+    fn run_background(&self) {
+        let bell = self.new_bell();
+        let mut core = self.lock();
+        let mut epoch = core.epoch;
+        while !core.is_over() {
+            if core.epoch != epoch || !core.sleeping.is_empty() {
+                // Somebody drives, and may well come back.
+                epoch = core.epoch;
+                core = self.rest(core, Some(TICK));
+            } else if let Some(poller) = core.poller.take() {
+                core.background_polls = true;
+                core = self.poll(core, poller, &bell, None);
+                core.background_polls = false;
+                epoch = core.epoch;
+                self.hand_over(&mut core);
+            } else {
+                core.background_sleeps = true;
+                core = self.rest(core, None);
+                core.background_sleeps = false;
+                epoch = core.epoch;
+                core = self.rest(core, Some(TICK));
+            }
+        }
+    }
+
+    fn rest<'a>(&self, core: MutexGuard<'a, Core>, time: Option<Duration>) -> MutexGuard<'a, Core> {
+        if core.is_over() {
+            return core;
+        }
+        match time {
+            None => self
+                .background
+                .wait(core)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(time) => {
+                let rested = self.background.wait_timeout(core, time);
+                rested.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Whether a turn would find something to do at once.
+    fn pending(&self) -> bool {
+        self.engine.has_work() || self.sockets.has_news()
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Stopped, and no closed connection has bytes under way.
+    fn is_over(&self) -> bool {
+        self.stopped && self.sockets.deadline().is_none()
+    }
+
+    fn next_deadline(&self, start: Instant) -> Option<Instant> {
+        let engine = self
+            .deadline
+            .and_then(|deadline| start.checked_add(Duration::from_micros(deadline.as_micros())));
+        engine.into_iter().chain(self.sockets.deadline()).min()
+    }
+}

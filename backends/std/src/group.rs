@@ -1,0 +1,176 @@
+//! Channel groups: what is posted, and what is received.
+
+use crate::driver::Bell;
+use crate::engine::{Engine, Stopped, deadline};
+use crate::{Message, PostError, Received};
+use std::fmt;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+use tofu_core::{GroupId, Header, Status};
+
+/// A channel group: one receive queue, and the channels that were made through it.
+///
+/// Cheap to clone; every call may come from any thread. When the last clone is dropped, its
+/// listeners close, and its connections send what was posted and close.
+#[derive(Clone)]
+pub struct ChannelGroup {
+    handle: Arc<Handle>,
+}
+
+/// Ends the group when dropped.
+struct Handle {
+    engine: Engine,
+    id: GroupId,
+    bell: Arc<Bell>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let staging = self
+            .engine
+            .driver()
+            .with(|core| core.engine.close_group(self.id));
+        debug_assert!(staging.is_ok(), "a group is closed once");
+    }
+}
+
+/// A refused [`ChannelGroup::update_receiver`]: the message, if there was one, and why.
+#[derive(Debug)]
+pub struct UpdateError {
+    /// The message, if there was one.
+    pub message: Option<Message>,
+    /// Why it was refused.
+    pub status: Status,
+}
+
+impl fmt::Display for UpdateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the receiver cannot be woken: {}", self.status)
+    }
+}
+
+impl std::error::Error for UpdateError {}
+
+impl ChannelGroup {
+    pub(crate) fn new(engine: Engine) -> Result<ChannelGroup, Stopped> {
+        let driver = engine.driver();
+        let bell = driver.new_bell();
+        let staging = vec![0; driver.staging()].into_boxed_slice();
+        let id = driver.with(|core| {
+            let id = core.engine.open_group(staging).map_err(|_| Stopped)?;
+            let woken = core.engine.set_waker(id, Waker::from(bell.clone()));
+            debug_assert!(woken.is_ok(), "a new group exists");
+            Ok(id)
+        })?;
+        Ok(ChannelGroup {
+            handle: Arc::new(Handle { engine, id, bell }),
+        })
+    }
+
+    /// The engine it belongs to.
+    pub fn engine(&self) -> &Engine {
+        &self.handle.engine
+    }
+
+    /// Posts a message: the message *is* the operation. Never waits, and success does not mean "sent": a
+    /// message that can't be sent is received again as [`Received::Returned`].
+    ///
+    /// Returns the completed header: with the channel a Hello or Welcome was given, and a fresh
+    /// id where it was 0.
+    ///
+    /// # Errors
+    /// See [`tofu_core::Engine::post`]; the message comes back.
+    pub fn post(&self, message: Message) -> Result<Header, PostError> {
+        let Handle { engine, id, .. } = &*self.handle;
+        engine.driver().with(|core| core.engine.post(*id, message))
+    }
+
+    /// Posts a message; while its channel holds more than its share of the pool, waits for room
+    /// for as long as `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// As [`ChannelGroup::post`]; [`Status::PoolEmpty`] when there was no room in time.
+    pub fn post_wait(
+        &self,
+        message: Message,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Header, PostError> {
+        let mut refused = match self.post(message) {
+            Err(error) if error.status == Status::PoolEmpty => Some(error),
+            outcome => return outcome,
+        };
+        let Handle { engine, id, .. } = &*self.handle;
+        let driver = engine.driver();
+        let posted = driver.wait(driver.room(), deadline(timeout.into()), |core| {
+            match core.engine.post(*id, refused.take()?.message) {
+                Err(error) if error.status == Status::PoolEmpty => {
+                    refused = Some(error);
+                    None
+                }
+                outcome => Some(outcome),
+            }
+        });
+        match (posted, refused) {
+            (Some(outcome), _) => outcome,
+            (None, Some(error)) => Err(error),
+            (None, None) => unreachable!("a message is posted, or refused and kept"),
+        }
+    }
+
+    /// The next thing received, in order; waits for it for as long as `timeout` (`None`: for
+    /// ever). `Ok(None)` when nothing came in time.
+    ///
+    /// While it waits, this thread runs the engine.
+    ///
+    /// # Errors
+    /// When the engine has stopped and everything was received.
+    pub fn wait_receive(
+        &self,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Result<Option<Received>, Stopped> {
+        let Handle { engine, id, bell } = &*self.handle;
+        let received = engine
+            .driver()
+            .wait(bell, deadline(timeout.into()), |core| {
+                match core.engine.receive(*id) {
+                    Some(received) => Some(Ok(received)),
+                    None => core.stopped().then_some(Err(Stopped)),
+                }
+            });
+        received.transpose()
+    }
+
+    /// The next thing received, without waiting.
+    ///
+    /// # Errors
+    /// As [`ChannelGroup::wait_receive`].
+    pub fn try_receive(&self) -> Result<Option<Received>, Stopped> {
+        let Handle { engine, id, .. } = &*self.handle;
+        engine.driver().with(|core| match core.engine.receive(*id) {
+            None if core.stopped() => Err(Stopped),
+            received => Ok(received),
+        })
+    }
+
+    /// Wakes the receiver, from any thread: with a message, which it receives as
+    /// `Received::Returned(message, receiver_update)`, or without, as a notice.
+    ///
+    /// # Errors
+    /// When the engine has stopped; the message comes back.
+    pub fn update_receiver(&self, message: Option<Message>) -> Result<(), UpdateError> {
+        let Handle { engine, id, .. } = &*self.handle;
+        let updated = engine
+            .driver()
+            .with(|core| core.engine.update_receiver(*id, message));
+        updated.map_err(|(message, status)| UpdateError { message, status })
+    }
+}
+
+impl fmt::Debug for ChannelGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelGroup")
+            .field("id", &self.handle.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! Openings that take more than one step: names, several addresses, full backlogs.
+
+use super::Sockets;
+use super::inbox::Mailbox;
+use super::links::{Key, Owner, State};
+use super::listener::Listener;
+use super::mem;
+use super::resolve::Lookup;
+use super::stream::Stream;
+use super::tcp;
+#[cfg(unix)]
+use super::uds;
+use mio::Interest;
+use mio::event::Source;
+use mio::net::TcpStream;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use std::vec;
+use tofu_core::{Link, Status};
+
+/// How long to wait before a full backlog is tried again.
+pub(super) const RETRY: Duration = Duration::from_millis(10);
+
+/// What to do with the addresses of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Listen,
+    Connect,
+}
+
+impl Purpose {
+    fn failed(self) -> Status {
+        match self {
+            Purpose::Listen => Status::ListenFailed,
+            Purpose::Connect => Status::ConnectFailed,
+        }
+    }
+}
+
+/// A name that is being resolved.
+#[derive(Debug)]
+pub(super) struct Resolving {
+    _lookup: Lookup,
+    host: String,
+    purpose: Purpose,
+}
+
+/// A connection under way, and the addresses to try after it.
+#[derive(Debug)]
+pub(super) struct Connecting {
+    pub(super) stream: TcpStream,
+    rest: vec::IntoIter<SocketAddr>,
+}
+
+/// Where a connection is tried again.
+#[derive(Debug)]
+pub(super) enum Target {
+    #[cfg(unix)]
+    Uds(String),
+    Mem(String),
+}
+
+impl Sockets {
+    pub(super) fn listen_tcp(&mut self, link: Link, host: &str, port: u16) -> Result<(), Status> {
+        let listener = match tcp::literal(host, port) {
+            _ if host.is_empty() => tcp::listen_everywhere(port)?,
+            Some(address) => tcp::listen(host, &[address])?,
+            None => return self.resolve(link, host, port, Purpose::Listen),
+        };
+        self.add_listener(link, Listener::Tcp(listener))
+    }
+
+    pub(super) fn connect_tcp(&mut self, link: Link, host: &str, port: u16) -> Result<(), Status> {
+        if port == 0 {
+            return Err(Status::InvalidAddress);
+        }
+        match tcp::literal(host, port) {
+            Some(address) => self.connect_next(link, vec![address].into_iter()),
+            None => self.resolve(link, host, port, Purpose::Connect),
+        }
+    }
+
+    /// Tries a target; where its backlog is full, again after a while.
+    pub(super) fn connect_local(&mut self, link: Link, target: Target) -> Result<(), Status> {
+        let connected = match &target {
+            #[cfg(unix)]
+            Target::Uds(path) => uds::connect(path)?.map(Stream::Uds),
+            Target::Mem(name) => mem::connect(name, self.mailbox(link))?.map(Stream::Mem),
+        };
+        match connected {
+            Some(stream) => {
+                self.add_stream(link, stream)
+                    .map_err(|_| Status::ConnectFailed)?;
+                self.links.outcome(link, Ok(()));
+            }
+            None => {
+                let key = self.links.key(link);
+                self.links.put(link, State::Retrying(Box::new(target)));
+                self.retries.push_back((Instant::now() + RETRY, key));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn retry(&mut self, key: Key) {
+        let Some(slot) = self.links.find(key) else {
+            return;
+        };
+        if let State::Retrying(target) = std::mem::take(&mut slot.state)
+            && let Err(status) = self.connect_local(key.link(), *target)
+        {
+            self.links.outcome(key.link(), Err(status));
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        link: Link,
+        host: &str,
+        port: u16,
+        purpose: Purpose,
+    ) -> Result<(), Status> {
+        let name = tcp::bare_host(host);
+        if name.is_empty() {
+            return Err(Status::InvalidAddress);
+        }
+        let mailbox = self.mailbox(link);
+        let lookup = self.resolver.start(name, port, mailbox);
+        let lookup = lookup.map_err(|_| purpose.failed())?;
+        let resolving = Resolving {
+            _lookup: lookup,
+            host: host.to_owned(),
+            purpose,
+        };
+        self.links.put(link, State::Resolving(Box::new(resolving)));
+        Ok(())
+    }
+
+    /// A name was looked up: goes on with what it stands for.
+    pub(super) fn resolved(&mut self, key: Key, addresses: io::Result<Vec<SocketAddr>>) {
+        let Some(slot) = self.links.find(key) else {
+            return;
+        };
+        let State::Resolving(resolving) = std::mem::take(&mut slot.state) else {
+            return;
+        };
+        let link = key.link();
+        let opening = match (addresses, resolving.purpose) {
+            (Err(_), _) => Err(Status::InvalidAddress),
+            (Ok(addresses), _) if addresses.is_empty() => Err(Status::InvalidAddress),
+            (Ok(addresses), Purpose::Listen) => tcp::listen(&resolving.host, &addresses)
+                .and_then(|listener| self.add_listener(link, Listener::Tcp(listener))),
+            (Ok(addresses), Purpose::Connect) => self.connect_next(link, addresses.into_iter()),
+        };
+        if let Err(status) = opening {
+            self.links.outcome(link, Err(status));
+        }
+    }
+
+    /// Connects to the first address that does not refuse at once.
+    fn connect_next(
+        &mut self,
+        link: Link,
+        mut rest: vec::IntoIter<SocketAddr>,
+    ) -> Result<(), Status> {
+        while let Some(address) = rest.next() {
+            let Ok(mut stream) = TcpStream::connect(address) else {
+                continue;
+            };
+            if self.register(link, &mut stream).is_err() {
+                continue;
+            }
+            match tcp::is_connected(&stream) {
+                Ok(true) => self.connected(link, stream),
+                Ok(false) => {
+                    let connecting = Connecting { stream, rest };
+                    self.links
+                        .put(link, State::Connecting(Box::new(connecting)));
+                }
+                Err(_) => {
+                    self.deregister(&mut stream);
+                    continue;
+                }
+            }
+            return Ok(());
+        }
+        Err(Status::ConnectFailed)
+    }
+
+    /// Something happened to a connection under way.
+    pub(super) fn go_on_connecting(&mut self, link: Link) {
+        let Some(slot) = self.links.get_mut(link) else {
+            return;
+        };
+        let State::Connecting(mut connecting) = std::mem::take(&mut slot.state) else {
+            return;
+        };
+        match tcp::is_connected(&connecting.stream) {
+            Ok(true) => self.connected(link, connecting.stream),
+            Ok(false) => slot.state = State::Connecting(connecting),
+            Err(_) => {
+                self.deregister(&mut connecting.stream);
+                if let Err(status) = self.connect_next(link, connecting.rest) {
+                    self.links.outcome(link, Err(status));
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, link: Link, stream: TcpStream) {
+        self.links.put(link, State::Stream(Stream::Tcp(stream)));
+        self.links.outcome(link, Ok(()));
+    }
+
+    pub(super) fn add_listener(
+        &mut self,
+        link: Link,
+        mut listener: Listener,
+    ) -> Result<(), Status> {
+        if let Some(source) = listener.source() {
+            self.register(link, source)
+                .map_err(|_| Status::ListenFailed)?;
+        }
+        self.links.put(link, State::Listener(Box::new(listener)));
+        self.links.outcome(link, Ok(()));
+        Ok(())
+    }
+
+    pub(super) fn add_stream(&mut self, link: Link, mut stream: Stream) -> io::Result<()> {
+        if let Some(source) = stream.source() {
+            self.register(link, source)?;
+        }
+        self.links.put(link, State::Stream(stream));
+        Ok(())
+    }
+
+    /// Registers once, for everything: which of it is reported, [`Links`](super::links::Links) decides.
+    fn register(&mut self, link: Link, source: &mut dyn Source) -> io::Result<()> {
+        let token = Owner::Link(self.links.key(link)).token();
+        self.registry
+            .register(source, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    pub(super) fn deregister(&self, source: &mut dyn Source) {
+        // It is dropped next, which ends what this may leave.
+        let _ = self.registry.deregister(source);
+    }
+
+    pub(super) fn mailbox(&mut self, link: Link) -> Mailbox {
+        Mailbox {
+            inbox: self.inbox.clone(),
+            key: self.links.key(link),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Closed connections whose last bytes are on their way.
+//!
+//! A socket that is closed with unread input resets its connection, and the reset destroys what the
+//! peer has not read yet. So a gracefully closed one says that it is done, and stays to
+//! throw away what comes until the peer is done too, or for [`TIME`].
+
+use super::links::{Key, Owner};
+use super::stream::Stream;
+use mio::{Interest, Registry};
+use std::collections::VecDeque;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// How long a socket lingers at most.
+pub(super) const TIME: Duration = Duration::from_secs(2);
+/// How many do; one more ends the oldest.
+pub(super) const MOST: usize = 1024;
+/// What is thrown away at once.
+const SCRATCH: usize = 64 * 1024;
+/// How often before others get their turn.
+const READS: u32 = 4;
+
+/// The sockets that linger.
+#[derive(Debug, Default)]
+pub(super) struct Lingering {
+    places: Vec<Place>,
+    free: Vec<u16>,
+    /// In order of their end. Some may have left; the first has not.
+    order: VecDeque<(Instant, Key)>,
+    scratch: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Place {
+    key: Key,
+    stream: Option<Stream>,
+}
+
+/// What one visit of a socket came to.
+enum Drained {
+    /// No more for now; an event comes.
+    Empty,
+    /// There is more.
+    More,
+    /// The peer is done, or gone.
+    Ended,
+}
+
+impl Lingering {
+    /// Closes a connection gracefully.
+    pub(super) fn add(&mut self, mut stream: Stream, registry: &Registry, now: Instant) {
+        let done = stream.shutdown().is_err();
+        if done || matches!(self.drain(&stream), Drained::Ended) {
+            return discard(&mut stream, registry);
+        }
+        if self.len() >= MOST {
+            self.drop_first(registry);
+        }
+        let key = self.take_place();
+        let Some(source) = stream.source() else {
+            return;
+        };
+        // Tells at once if something is there already.
+        if registry
+            .reregister(source, Owner::Lingering(key).token(), Interest::READABLE)
+            .is_err()
+        {
+            return self.free.push(key.index);
+        }
+        self.places[usize::from(key.index)].stream = Some(stream);
+        self.order.push_back((now + TIME, key));
+    }
+
+    /// Something happened to one of them.
+    pub(super) fn visit(&mut self, key: Key, registry: &Registry) {
+        let index = usize::from(key.index);
+        let Some(place) = self.places.get_mut(index).filter(|place| place.key == key) else {
+            return;
+        };
+        let Some(mut stream) = place.stream.take() else {
+            return;
+        };
+        let goes_on = match self.drain(&stream) {
+            Drained::Empty => true,
+            Drained::Ended => false,
+            Drained::More => stream.source().is_some_and(|source| {
+                let token = Owner::Lingering(key).token();
+                registry
+                    .reregister(source, token, Interest::READABLE)
+                    .is_ok()
+            }),
+        };
+        if goes_on {
+            self.places[index].stream = Some(stream);
+        } else {
+            discard(&mut stream, registry);
+            self.free_place(key);
+        }
+    }
+
+    /// When the first has lingered enough.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.order.front().map(|&(due, _)| due)
+    }
+
+    pub(super) fn expire(&mut self, now: Instant, registry: &Registry) {
+        while self.deadline().is_some_and(|due| due <= now) {
+            self.drop_first(registry);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    fn drain(&mut self, stream: &Stream) -> Drained {
+        self.scratch.resize(SCRATCH, 0);
+        for _ in 0..READS {
+            match stream.recv(&mut [&mut self.scratch]) {
+                Poll::Pending => return Drained::Empty,
+                Poll::Ready(Ok(0) | Err(_)) => return Drained::Ended,
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        Drained::More
+    }
+
+    fn drop_first(&mut self, registry: &Registry) {
+        let Some(&(_, key)) = self.order.front() else {
+            return;
+        };
+        if let Some(mut stream) = self.places[usize::from(key.index)].stream.take() {
+            discard(&mut stream, registry);
+        }
+        self.free_place(key);
+    }
+
+    fn take_place(&mut self) -> Key {
+        if let Some(index) = self.free.pop() {
+            return self.places[usize::from(index)].key;
+        }
+        let key = Key {
+            index: self.places.len() as u16,
+            generation: 0,
+        };
+        self.places.push(Place { key, stream: None });
+        key
+    }
+
+    fn free_place(&mut self, key: Key) {
+        self.places[usize::from(key.index)].key = key.next();
+        self.free.push(key.index);
+        while let Some(&(_, first)) = self.order.front()
+            && self.places[usize::from(first.index)].key != first
+        {
+            self.order.pop_front();
+        }
+    }
+}
+
+fn discard(stream: &mut Stream, registry: &Registry) {
+    if let Some(source) = stream.source() {
+        // It is dropped next, which ends what this may leave.
+        let _ = registry.deregister(source);
+    }
+}
+
+const _: () = assert!(MOST <= u16::MAX as usize);

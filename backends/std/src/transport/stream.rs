@@ -1,0 +1,163 @@
+//! Connections: bytes in and out, without allocation.
+
+use super::mem;
+use mio::event::Source;
+use mio::net::TcpStream;
+#[cfg(unix)]
+use mio::net::UnixStream;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+use std::task::Poll;
+use std::time::Duration;
+use tofu_core::Status;
+
+/// The most buffers one call reads into: the engine uses two.
+const RECV_SLICES: usize = 8;
+/// The most buffers one call writes from: what the engine gathers.
+const SEND_SLICES: usize = 64;
+
+/// Whether a short read or write alone says that the system will report the next chance. So it is with
+/// epoll and kqueue; other selectors want to see "would block" first.
+const SHORT_IS_BLOCKED: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_vendor = "apple",
+));
+
+/// A connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Uds(UnixStream),
+    Mem(mem::Stream),
+}
+
+impl Stream {
+    /// Reads into `bufs`, whose room is not 0. `Ok(0)` is the end of the stream.
+    pub(super) fn recv(&self, bufs: &mut [&mut [u8]]) -> Poll<Result<usize, Status>> {
+        match self {
+            Stream::Tcp(socket) => recv(socket, bufs),
+            #[cfg(unix)]
+            Stream::Uds(socket) => recv(socket, bufs),
+            Stream::Mem(stream) => stream.recv(bufs),
+        }
+    }
+
+    /// Writes from `bufs`, which hold at least one byte.
+    pub(super) fn send(&self, bufs: &[&[u8]]) -> Poll<Result<usize, Status>> {
+        match self {
+            Stream::Tcp(socket) => send(socket, bufs),
+            #[cfg(unix)]
+            Stream::Uds(socket) => send(socket, bufs),
+            Stream::Mem(stream) => stream.send(bufs),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) fn shutdown(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Stream::Uds(socket) => socket.shutdown(Shutdown::Write),
+            Stream::Mem(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Makes dropping it lose what is in flight, instead of sending it.
+    pub(super) fn abort(&self) {
+        match self {
+            Stream::Tcp(socket) => {
+                // If it fails the connection is gone already.
+                let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+            }
+            #[cfg(unix)]
+            Stream::Uds(_) => {}
+            Stream::Mem(stream) => stream.abort(),
+        }
+    }
+
+    /// What is registered with the poll, if anything.
+    pub(super) fn source(&mut self) -> Option<&mut dyn Source> {
+        match self {
+            Stream::Tcp(socket) => Some(socket),
+            #[cfg(unix)]
+            Stream::Uds(socket) => Some(socket),
+            Stream::Mem(_) => None,
+        }
+    }
+}
+
+/// Whether after a read that did not fill `slices` buffers an event comes for what follows.
+pub(super) fn recv_waits(slices: usize) -> bool {
+    SHORT_IS_BLOCKED && slices <= RECV_SLICES
+}
+
+/// Whether after a write that did not take all of `slices` buffers an event comes once there is room.
+pub(super) fn send_waits(slices: usize) -> bool {
+    SHORT_IS_BLOCKED && slices <= SEND_SLICES
+}
+
+fn recv<S>(mut socket: &S, bufs: &mut [&mut [u8]]) -> Poll<Result<usize, Status>>
+where
+    for<'a> &'a S: Read,
+{
+    let count = bufs.len().min(RECV_SLICES);
+    loop {
+        let result = if let [one] = &mut *bufs {
+            socket.read(one)
+        } else {
+            let mut slices: [_; RECV_SLICES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
+            for (slice, buf) in slices.iter_mut().zip(bufs.iter_mut()) {
+                *slice = IoSliceMut::new(buf);
+            }
+            socket.read_vectored(&mut slices[..count])
+        };
+        if let Some(outcome) = outcome(result, Status::RecvFailed) {
+            return outcome;
+        }
+    }
+}
+
+/// A peer that is gone is an error here, not the end of the process: Rust programs ignore
+/// SIGPIPE. A program that turned it on again, or whose `main` isn't Rust's, must do so too.
+fn send<S>(mut socket: &S, bufs: &[&[u8]]) -> Poll<Result<usize, Status>>
+where
+    for<'a> &'a S: Write,
+{
+    let count = bufs.len().min(SEND_SLICES);
+    loop {
+        let result = if let [one] = bufs {
+            socket.write(one)
+        } else {
+            let mut slices = [IoSlice::new(&[]); SEND_SLICES];
+            for (slice, buf) in slices.iter_mut().zip(bufs) {
+                *slice = IoSlice::new(buf);
+            }
+            socket.write_vectored(&slices[..count])
+        };
+        if let Some(outcome) = outcome(result, Status::SendFailed) {
+            return outcome;
+        }
+    }
+}
+
+/// `None` when the call was interrupted and is to be made again.
+fn outcome(result: io::Result<usize>, failed: Status) -> Option<Poll<Result<usize, Status>>> {
+    let error = match result {
+        Ok(count) => return Some(Poll::Ready(Ok(count))),
+        Err(error) => error,
+    };
+    match error.kind() {
+        ErrorKind::Interrupted => None,
+        ErrorKind::WouldBlock => Some(Poll::Pending),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            Some(Poll::Ready(Err(Status::PeerDisconnected)))
+        }
+        _ => Some(Poll::Ready(Err(failed))),
+    }
+}

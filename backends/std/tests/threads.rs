@@ -1,0 +1,262 @@
+//! What threads may expect of an engine: who drives, who is woken, and how it ends.
+
+mod support;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::*;
+use tofu_std::testing::unique_mem_address;
+use tofu_std::{ChannelGroup, Engine, Opcode, Options, Received, Status, Stopped};
+
+const TCP: &str = "tcp|127.0.0.1|0";
+
+/// Keeps the CPU without calling in.
+fn compute(time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        std::hint::spin_loop();
+    }
+}
+
+fn engine_and_group() -> (Engine, ChannelGroup) {
+    let engine = Engine::new().unwrap();
+    let group = engine.group().unwrap();
+    (engine, group)
+}
+
+#[test]
+fn requests_are_answered_between_threads() {
+    let (server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let echo_thread = thread::spawn(move || echo(&server_group));
+    let (client, group) = engine_and_group();
+    let channel = connect(&group, &address);
+    assert_eq!(peer(&group).opcode(), Opcode::HelloResponse);
+    for number in 0..1_000u32 {
+        let mut request = message(&client, Opcode::Request, channel);
+        request.set_body(number.to_be_bytes()).unwrap();
+        let id = group.post(request).unwrap().id;
+        let response = peer(&group);
+        assert_eq!(
+            (response.id(), response.body()),
+            (id, &number.to_be_bytes()[..])
+        );
+    }
+    server.stop();
+    echo_thread.join().unwrap();
+}
+
+#[test]
+fn a_flush_an_accept_and_an_answer_progress_while_the_application_computes() {
+    let (_server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let (client, group) = engine_and_group();
+    let channel = connect(&group, &address);
+    // More than the sockets hold, so that it cannot all go out with the posts.
+    const SIGNALS: u64 = 60;
+    let body = vec![7; 60_000];
+    for _ in 0..SIGNALS {
+        let mut signal = message(&client, Opcode::Signal, channel);
+        signal.set_body(&body).unwrap();
+        group.post(signal).unwrap();
+    }
+    // Neither side calls in; the background threads connect, accept, send and read.
+    let start = Instant::now();
+    while server_group.engine().stats().moved < 1 + SIGNALS {
+        compute(Duration::from_millis(20));
+        assert!(
+            start.elapsed() < SOON,
+            "nothing moved while the application computed"
+        );
+    }
+}
+
+#[test]
+fn a_timeout_fires_while_nobody_waits() {
+    let mut options = Options::default();
+    options.protocol.hello_timeout = Duration::from_millis(50);
+    let server = Engine::with_options(options).unwrap();
+    let group = server.group().unwrap();
+    let (_, address) = listen(&group, TCP);
+    let port = address.rsplit('|').next().unwrap().parse::<u16>().unwrap();
+    let silent = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let start = Instant::now();
+    while server.stats().closed_unannounced == 0 {
+        compute(Duration::from_millis(10));
+        assert!(start.elapsed() < SOON, "the hello timeout did not fire");
+    }
+    drop(silent);
+}
+
+#[test]
+fn many_waiters_all_get_their_own() {
+    let engine = Engine::new().unwrap();
+    let groups: Vec<_> = (0..8).map(|_| engine.group().unwrap()).collect();
+    thread::scope(|scope| {
+        for group in &groups {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    assert_eq!(
+                        notice(group, Status::ReceiverUpdate),
+                        Status::ReceiverUpdate
+                    );
+                }
+            });
+        }
+        for _ in 0..500 {
+            for group in &groups {
+                group.update_receiver(None).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
+fn update_receiver_wakes_with_and_without_a_message() {
+    let (engine, group) = engine_and_group();
+    let waiter = {
+        let group = group.clone();
+        thread::spawn(move || (receive(&group), receive(&group)))
+    };
+    let mut message = engine.get().unwrap();
+    message.set_body("for myself").unwrap();
+    group.update_receiver(Some(message)).unwrap();
+    group.update_receiver(None).unwrap();
+    let (first, second) = waiter.join().unwrap();
+    match first {
+        Received::Returned(message, Status::ReceiverUpdate) => {
+            assert_eq!(message.body(), b"for myself");
+        }
+        other => panic!("{other:?}"),
+    }
+    match second {
+        Received::Notice(notice) => assert_eq!(notice.status, Status::ReceiverUpdate),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_who_waits_for_a_message_is_woken_when_one_comes_back() {
+    let engine = Engine::with_options(Options::with_pool(64, 1)).unwrap();
+    let held = engine.get().unwrap();
+    assert!(engine.get_wait(Duration::from_millis(1)).is_none());
+    let waiter = {
+        let engine = engine.clone();
+        thread::spawn(move || engine.get_wait(SOON).is_some())
+    };
+    drop(held);
+    assert!(waiter.join().unwrap());
+}
+
+#[test]
+fn a_post_waits_for_room_and_gives_up_in_time() {
+    let address = unique_mem_address();
+    let (_server, server_group) = engine_and_group();
+    listen(&server_group, &address);
+    let client = Engine::with_options(Options::with_pool(1_024, 8)).unwrap();
+    let group = client.group().unwrap();
+    let (channel, _) = pair(&group, &server_group, &address);
+    // Nobody receives: pipe, pool and shares fill up.
+    let refused = loop {
+        let mut signal = client.get_wait(SOON).unwrap();
+        signal
+            .prepare(Opcode::Signal, channel)
+            .set_body([0; 1_000])
+            .unwrap();
+        if let Err(error) = group.post_wait(signal, Duration::from_millis(100)) {
+            break error;
+        }
+    };
+    assert_eq!(refused.status, Status::PoolEmpty);
+    assert_eq!(refused.message.body().len(), 1_000);
+    let receiver = thread::spawn(move || {
+        let end = |received: &Received| matches!(received, Received::Notice(_));
+        while !end(&receive(&server_group)) {}
+    });
+    group.post_wait(refused.message, SOON).unwrap();
+    group
+        .post_wait(message(&client, Opcode::ByeSignal, channel), SOON)
+        .unwrap();
+    receiver.join().unwrap();
+}
+
+#[test]
+fn stopping_wakes_everybody_and_hands_everything_back() {
+    let (engine, group) = engine_and_group();
+    listen(&group, TCP);
+    let (ready, waits) = mpsc::channel();
+    let waiter = {
+        let group = group.clone();
+        thread::spawn(move || {
+            ready.send(()).unwrap();
+            let mut last = None;
+            while let Ok(received) = group.wait_receive(None) {
+                last = received;
+            }
+            last
+        })
+    };
+    waits.recv().unwrap();
+    engine.stop();
+    match waiter.join().unwrap() {
+        Some(Received::Notice(notice)) => {
+            assert_eq!(notice.status, Status::ChannelClosed);
+            assert_eq!(notice.reason, Status::ShutdownStarted);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(group.try_receive().err(), Some(Stopped));
+    let mut hello = engine.get().unwrap();
+    hello.connect_to(TCP).unwrap();
+    assert_eq!(
+        group.post(hello).unwrap_err().status,
+        Status::ShutdownStarted
+    );
+    assert!(engine.group().is_err());
+    assert_eq!(engine.channels(), 0);
+}
+
+#[test]
+fn dropping_a_group_closes_its_channels_and_loses_nothing() {
+    let (_server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let (client, group) = engine_and_group();
+    let (channel, _) = pair(&group, &server_group, &address);
+    for number in 0..100u8 {
+        let mut signal = message(&client, Opcode::Signal, channel);
+        signal.set_body([number; 5_000]).unwrap();
+        group.post_wait(signal, SOON).unwrap();
+    }
+    drop(group);
+    for number in 0..100u8 {
+        assert_eq!(peer(&server_group).body(), [number; 5_000]);
+    }
+    assert_eq!(
+        notice(&server_group, Status::ChannelClosed),
+        Status::PeerDisconnected
+    );
+    let start = Instant::now();
+    while client.channels() > 0 {
+        thread::yield_now();
+        assert!(
+            start.elapsed() < SOON,
+            "the channel of a dropped group lives on"
+        );
+    }
+}
+
+#[test]
+fn dropping_engines_leaves_no_thread_behind() {
+    for _ in 0..20 {
+        let (engine, group) = engine_and_group();
+        listen(&group, TCP);
+        drop(engine);
+        drop(group);
+    }
+    let (engine, group) = engine_and_group();
+    let message = engine.get().unwrap();
+    drop((group, engine));
+    // A message outlives its engine.
+    assert!(message.body().is_empty());
+}
