@@ -82,10 +82,8 @@ impl<'a> Address<'a> {
     /// The port where a tool is given none.
     pub const DEFAULT_PORT: u16 = 7099;
     /// `tcp|127.0.0.1|7099`
-    pub const DEFAULT: Address<'static> = Address::Tcp {
-        host: Address::DEFAULT_HOST,
-        port: Address::DEFAULT_PORT,
-    };
+    pub const DEFAULT: Address<'static> =
+        Address::Tcp { host: Address::DEFAULT_HOST, port: Address::DEFAULT_PORT };
 
     /// Parses the text form.
     ///
@@ -121,11 +119,7 @@ impl<'a> Address<'a> {
         }
         // `parse` alone would take a leading `+`.
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port
-            .parse()
-            .ok()
-            .filter(|_| digits)
-            .ok_or(AddressError::InvalidPort)?;
+        let port = port.parse().ok().filter(|_| digits).ok_or(AddressError::InvalidPort)?;
         Ok(Address::Tcp { host, port })
     }
 }

@@ -1,13 +1,13 @@
 //! Channels: what the engine knows of each, and how they are numbered (PROTOCOL, section 2).
 
 use crate::group::GroupId;
-use crate::header::ChannelNumber;
+use crate::header::{ChannelNumber, Opcode, Role};
 use crate::limits::Limits;
 use crate::list::{Linked, Links, NIL};
 use crate::platform::Platform;
 use crate::pool::PerClass;
 use crate::queue::Queue;
-use crate::rx::Frame;
+use crate::rx::{Frame, count_down, count_up};
 use crate::storage::{Slot, Table};
 use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, Phases};
 use crate::{Instant, Status};
@@ -89,7 +89,7 @@ pub struct Channel<P: Platform> {
     pub(crate) write_blocked: bool,
     /// What [`Transport::want_write`](crate::Transport::want_write) was told last.
     pub(crate) wants_write: bool,
-    /// Not read while it holds more than its share in unsent messages.
+    /// Not read while it holds its share in unsent answers.
     pub(crate) held: bool,
     /// A notice other than `channel_closed` waits in the group's queue.
     pub(crate) notice_waits: bool,
@@ -109,6 +109,9 @@ pub struct Channel<P: Platform> {
     /// Bytes of the first of them that are sent.
     pub(crate) sent: usize,
     pub(crate) unsent: PerClass,
+    /// The answers among the unsent. Only they hold up reading: the peer can make room by reading
+    /// them. If requests did as well, two ends that ask a lot would wait for each other.
+    pub(crate) answers: PerClass,
     pub(crate) unread: PerClass,
     pub(crate) place: Place,
     pub(crate) phase_timer: Option<PhaseTimer>,
@@ -146,6 +149,7 @@ impl<P: Platform> Default for Channel<P> {
             tx: Queue::default(),
             sent: 0,
             unsent: PerClass::default(),
+            answers: PerClass::default(),
             unread: PerClass::default(),
             place: Place::None,
             phase_timer: None,
@@ -176,10 +180,25 @@ impl<P: Platform> Channel<P> {
 
     /// Whether the transport holds its link.
     pub(crate) fn has_link(&self) -> bool {
-        matches!(
-            self.phase,
-            Phase::Opening | Phase::Listening | Phase::AwaitHello | Phase::Open
-        )
+        matches!(self.phase, Phase::Opening | Phase::Listening | Phase::AwaitHello | Phase::Open)
+    }
+}
+
+impl<P: Platform> Channel<P> {
+    /// A message of this class was queued to be sent.
+    pub(crate) fn count_queued(&mut self, opcode: Opcode, class: usize) {
+        count_up(&mut self.unsent, class);
+        if opcode.role() == Role::Response {
+            count_up(&mut self.answers, class);
+        }
+    }
+
+    /// A message of this class left the queue, whichever way.
+    pub(crate) fn count_unqueued(&mut self, opcode: Opcode, class: usize) {
+        count_down(&mut self.unsent, class);
+        if opcode.role() == Role::Response {
+            count_down(&mut self.answers, class);
+        }
     }
 }
 
@@ -245,18 +264,11 @@ pub(crate) struct Numbers<S> {
 }
 
 impl<S: Table<NumberEntry>> Numbers<S> {
-    const COUNT: u32 = if S::CAPACITY < ChannelNumber::MAX.get() as usize {
-        S::CAPACITY as u32
-    } else {
-        65_534
-    };
+    const COUNT: u32 =
+        if S::CAPACITY < ChannelNumber::MAX.get() as usize { S::CAPACITY as u32 } else { 65_534 };
 
     pub(crate) fn new() -> Self {
-        Numbers {
-            entries: S::default(),
-            oldest: NIL,
-            newest: NIL,
-        }
+        Numbers { entries: S::default(), oldest: NIL, newest: NIL }
     }
 
     pub(crate) fn take(&mut self, channel: u32) -> Option<ChannelNumber> {
@@ -273,13 +285,7 @@ impl<S: Table<NumberEntry>> Numbers<S> {
         if index >= Self::COUNT {
             return None;
         }
-        self.entries
-            .push(NumberEntry {
-                generation: 0,
-                taken: false,
-                link: NIL,
-            })
-            .ok()?;
+        self.entries.push(NumberEntry { generation: 0, taken: false, link: NIL }).ok()?;
         Some(index)
     }
 
@@ -313,11 +319,7 @@ impl<S: Table<NumberEntry>> Numbers<S> {
         entry.taken = false;
         entry.link = NIL;
         let generations = u32::from(ChannelNumber::MAX.get()) / Self::COUNT.max(1);
-        let next = if generation + 1 < generations {
-            generation + 1
-        } else {
-            0
-        };
+        let next = if generation + 1 < generations { generation + 1 } else { 0 };
         entry.generation = u16::try_from(next).unwrap_or_default();
         match self.get_mut(self.newest) {
             Some(newest) => newest.link = index,
@@ -328,10 +330,7 @@ impl<S: Table<NumberEntry>> Numbers<S> {
 
     fn split(number: ChannelNumber) -> Option<(u32, u32)> {
         let number = u32::from(number.get()).checked_sub(1)?;
-        Some((
-            number.checked_rem(Self::COUNT)?,
-            number.checked_div(Self::COUNT)?,
-        ))
+        Some((number.checked_rem(Self::COUNT)?, number.checked_div(Self::COUNT)?))
     }
 
     fn get_mut(&mut self, index: u32) -> Option<&mut NumberEntry> {
@@ -349,17 +348,12 @@ mod tests {
     fn least_recently_freed_is_reused_last() {
         let mut numbers = Few::new();
         let taken: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap()).collect();
-        assert_eq!(
-            taken.iter().map(|number| number.get()).collect::<Vec<_>>(),
-            [1, 2, 3]
-        );
+        assert_eq!(taken.iter().map(|number| number.get()).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(numbers.take(3), None);
         for number in [taken[1], taken[0], taken[2]] {
             numbers.give_back(number);
         }
-        let again: Vec<_> = (0..3)
-            .map(|slot| numbers.take(slot).unwrap().get())
-            .collect();
+        let again: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap().get()).collect();
         assert_eq!(again, [5, 4, 6]);
     }
 
@@ -372,11 +366,7 @@ mod tests {
         numbers.give_back(first);
         assert_eq!(numbers.find(first), None);
         let all: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap()).collect();
-        assert_eq!(
-            numbers.take(9),
-            None,
-            "a number freed twice must not be given out twice"
-        );
+        assert_eq!(numbers.take(9), None, "a number freed twice must not be given out twice");
         assert!(!all.contains(&first));
     }
 
@@ -386,10 +376,7 @@ mod tests {
         let mut seen = vec![false; 65_536];
         for _ in 0..65_534 / 3 * 3 {
             let number = numbers.take(0).unwrap();
-            assert!(!core::mem::replace(
-                &mut seen[usize::from(number.get())],
-                true
-            ));
+            assert!(!core::mem::replace(&mut seen[usize::from(number.get())], true));
             numbers.give_back(number);
         }
         assert!(!seen[0] && !seen[65_535]);

@@ -246,24 +246,7 @@ impl Header {
         let [i0, i1, i2, i3, i4, i5, i6, i7] = self.id.to_be_bytes();
         let [t0, t1] = self.text_len.to_be_bytes();
         let [b0, b1] = self.body_len.to_be_bytes();
-        [
-            c0,
-            c1,
-            proto,
-            self.status.code(),
-            i0,
-            i1,
-            i2,
-            i3,
-            i4,
-            i5,
-            i6,
-            i7,
-            t0,
-            t1,
-            b0,
-            b1,
-        ]
+        [c0, c1, proto, self.status.code(), i0, i1, i2, i3, i4, i5, i6, i7, t0, t1, b0, b1]
     }
 
     /// Reads 16 bytes. Reserved bits are ignored; origin and status are
@@ -272,32 +255,11 @@ impl Header {
     /// # Errors
     /// [`Status::InvalidOpCode`] for opcodes 10 to 15.
     pub fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Header, Status> {
-        let &[
-            c0,
-            c1,
-            proto,
-            status,
-            i0,
-            i1,
-            i2,
-            i3,
-            i4,
-            i5,
-            i6,
-            i7,
-            t0,
-            t1,
-            b0,
-            b1,
-        ] = bytes;
+        let &[c0, c1, proto, status, i0, i1, i2, i3, i4, i5, i6, i7, t0, t1, b0, b1] = bytes;
         Ok(Header {
             channel: ChannelNumber::new(u16::from_be_bytes([c0, c1])),
             opcode: Opcode::from_code(proto & OPCODE_MASK).ok_or(Status::InvalidOpCode)?,
-            origin: if proto & ORIGIN_BIT == 0 {
-                Origin::Application
-            } else {
-                Origin::Engine
-            },
+            origin: if proto & ORIGIN_BIT == 0 { Origin::Application } else { Origin::Engine },
             more: proto & MORE_BIT != 0,
             status: Status::from(status),
             id: u64::from_be_bytes([i0, i1, i2, i3, i4, i5, i6, i7]),
@@ -364,19 +326,9 @@ mod tests {
             assert_eq!(Opcode::from_code(opcode.code()), Some(opcode));
         }
         let crossing = Opcode::ALL.map(Opcode::crosses_the_wire);
-        assert_eq!(
-            crossing,
-            [
-                true, true, true, true, true, true, true, false, false, false
-            ]
-        );
+        assert_eq!(crossing, [true, true, true, true, true, true, true, false, false, false]);
         let more = Opcode::ALL.map(Opcode::may_carry_more);
-        assert_eq!(
-            more,
-            [
-                true, true, true, false, false, false, false, false, false, false
-            ]
-        );
+        assert_eq!(more, [true, true, true, false, false, false, false, false, false, false]);
         assert_eq!(ByeRequest.answer(), Some(ByeResponse));
         assert_eq!(ByeSignal.answer(), None);
     }

@@ -7,6 +7,9 @@ use core::fmt;
 /// The text header that announces an engine's limits.
 pub const LIMITS: &str = "~limits";
 
+/// Room for a few text headers, where there is little.
+const SOME_HEADERS: usize = 256;
+
 /// The longest text headers and body an engine can take, in bytes.
 ///
 /// The text form is that of the `~limits` header.
@@ -28,10 +31,7 @@ pub struct Limits {
 
 impl Limits {
     /// What the wire can carry; peers that announce nothing are taken to have it.
-    pub const MAX: Limits = Limits {
-        headers: u16::MAX,
-        body: u16::MAX,
-    };
+    pub const MAX: Limits = Limits { headers: u16::MAX, body: u16::MAX };
 
     /// Reads an announcement. Values too large for the wire count as the
     /// most it can carry, and what is missing or no number as unlimited.
@@ -47,16 +47,16 @@ impl Limits {
         limits
     }
 
-    /// The limits that hold where the largest frame is `frame_len` bytes:
-    /// both are kept if they fit together, else the body's gives way first.
+    /// The limits that hold where the largest frame is `frame_len` bytes. If they don't fit
+    /// together, text headers get [`SOME_HEADERS`] or a quarter of it, and the body the rest.
     pub(crate) fn fit(self, frame_len: usize) -> Limits {
         let payload = frame_len.saturating_sub(HEADER_LEN);
-        let headers = usize::from(self.headers).min(payload);
-        let body = usize::from(self.body).min(payload - headers);
-        Limits {
-            headers: saturate(headers),
-            body: saturate(body),
-        }
+        let (headers, body) = (usize::from(self.headers), usize::from(self.body));
+        let fits = headers + body <= payload;
+        let most = if fits { headers } else { SOME_HEADERS.max(payload / 4).min(payload) };
+        let headers = headers.min(most);
+        let body = body.min(payload - headers);
+        Limits { headers: saturate(headers), body: saturate(body) }
     }
 
     /// Which limit a frame breaks, text headers first.
@@ -92,9 +92,7 @@ fn parse_saturating(digits: &[u8]) -> u16 {
         return u16::MAX;
     }
     let digit = |byte: &u8| u16::from(byte.saturating_sub(b'0'));
-    digits.iter().fold(0u16, |sum, byte| {
-        sum.saturating_mul(10).saturating_add(digit(byte))
-    })
+    digits.iter().fold(0u16, |sum, byte| sum.saturating_mul(10).saturating_add(digit(byte)))
 }
 
 #[cfg(test)]
@@ -104,44 +102,20 @@ mod tests {
     #[test]
     fn announcements_saturate_and_tolerate_nonsense() {
         let parse = |text: &str| Limits::parse(text.as_bytes());
-        assert_eq!(
-            parse("headers=0,body=4000000000"),
-            Limits {
-                headers: 0,
-                body: u16::MAX
-            }
-        );
-        assert_eq!(
-            parse("body=7"),
-            Limits {
-                headers: u16::MAX,
-                body: 7
-            }
-        );
+        assert_eq!(parse("headers=0,body=4000000000"), Limits { headers: 0, body: u16::MAX });
+        assert_eq!(parse("body=7"), Limits { headers: u16::MAX, body: 7 });
         assert_eq!(parse("headers=-1,body="), Limits::MAX);
         assert_eq!(parse(""), Limits::MAX);
     }
 
     #[test]
     fn what_does_not_fit_a_frame_is_cut_from_the_body() {
-        let limits = Limits {
-            headers: 128,
-            body: 512,
-        };
-        assert_eq!(
-            limits.fit(512),
-            Limits {
-                headers: 128,
-                body: 512 - 16 - 128
-            }
-        );
-        assert_eq!(
-            limits.fit(100),
-            Limits {
-                headers: 84,
-                body: 0
-            }
-        );
+        let limits = Limits { headers: 128, body: 512 };
+        assert_eq!(limits.fit(512), Limits { headers: 128, body: 512 - 16 - 128 });
+        assert_eq!(limits.fit(1_000), limits);
+        assert_eq!(Limits::MAX.fit(2_016), Limits { headers: 500, body: 1_500 });
+        assert_eq!(Limits { headers: 0, ..Limits::MAX }.fit(116), Limits { headers: 0, body: 100 });
+        assert_eq!(limits.fit(100), Limits { headers: 84, body: 0 });
         assert_eq!(Limits::MAX.fit(crate::header::MAX_FRAME_LEN), Limits::MAX);
     }
 }

@@ -18,11 +18,7 @@ pub(crate) struct Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Links {
-            prev: NIL,
-            next: NIL,
-            member: false,
-        }
+        Links { prev: NIL, next: NIL, member: false }
     }
 }
 
@@ -47,11 +43,7 @@ pub(crate) struct List<Tag> {
 
 impl<Tag> Default for List<Tag> {
     fn default() -> Self {
-        List {
-            head: NIL,
-            tail: NIL,
-            tag: PhantomData,
-        }
+        List { head: NIL, tail: NIL, tag: PhantomData }
     }
 }
 
@@ -73,11 +65,7 @@ impl<Tag> List<Tag> {
         if item.links().member {
             return;
         }
-        *item.links_mut() = Links {
-            prev: tail,
-            next: NIL,
-            member: true,
-        };
+        *item.links_mut() = Links { prev: tail, next: NIL, member: true };
         self.set_next(items, tail, index);
         self.tail = index;
     }

@@ -71,30 +71,16 @@ pub struct Message<P: Platform> {
 
 impl<P: Platform> Message<P> {
     pub(crate) fn pooled(buffer: P::Buffer, pool: P::PoolRef) -> Self {
-        Message {
-            buffer,
-            pool,
-            header: Header::default(),
-            pooled: true,
-        }
+        Message { buffer, pool, header: Header::default(), pooled: true }
     }
 
     pub(crate) fn unpooled(buffer: P::Buffer, pool: P::PoolRef) -> Self {
-        Message {
-            buffer,
-            pool,
-            header: Header::default(),
-            pooled: false,
-        }
+        Message { buffer, pool, header: Header::default(), pooled: false }
     }
 
     /// The header as it would be sent.
     pub fn header(&self) -> Header {
-        Header {
-            origin: Origin::Application,
-            status: Status::Success,
-            ..self.header
-        }
+        Header { origin: Origin::Application, status: Status::Success, ..self.header }
     }
 
     /// What the message does.
@@ -210,28 +196,19 @@ impl<P: Platform> Message<P> {
         value: impl fmt::Display,
     ) -> Result<(), MessageError> {
         text::check_name(name)?;
-        let mut measure = Measure {
-            len: 0,
-            valid: true,
-        };
+        let mut measure = Measure { len: 0, valid: true };
         let displayed = fmt::write(&mut measure, format_args!("{value}"));
         if displayed.is_err() || !measure.valid {
             return Err(TextError::InvalidValue.into());
         }
         let before = self.header.text_len;
-        let mut fill = Fill {
-            rest: self.insert_line(name, measure.len)?,
-            valid: true,
-        };
+        let mut fill = Fill { rest: self.insert_line(name, measure.len)?, valid: true };
         let displayed = fmt::write(&mut fill, format_args!("{value}"));
         if displayed.is_ok() && fill.valid && fill.rest.is_empty() {
             return Ok(());
         }
         // It displayed differently the second time: take the line back.
-        self.cut_text(
-            usize::from(before),
-            usize::from(self.header.text_len - before),
-        );
+        self.cut_text(usize::from(before), usize::from(self.header.text_len - before));
         Err(TextError::InvalidValue.into())
     }
 
@@ -330,10 +307,7 @@ impl<P: Platform> Message<P> {
 
     /// Appends the line `name:value` and returns the room for the value.
     fn insert_line(&mut self, name: &str, value_len: usize) -> Result<&mut [u8], MessageError> {
-        let line_len = name
-            .len()
-            .saturating_add(value_len)
-            .saturating_add(":\r\n".len());
+        let line_len = name.len().saturating_add(value_len).saturating_add(":\r\n".len());
         let start = HEADER_LEN + usize::from(self.header.text_len);
         // A peer may have left the last line end away.
         let open = !self.text().is_empty() && !self.text().as_bytes().ends_with(b"\r\n");
@@ -347,10 +321,7 @@ impl<P: Platform> Message<P> {
             self.buffer.copy_within(body, start + line_len);
         }
         self.header.text_len = section;
-        let line = self
-            .buffer
-            .get_mut(start..start + line_len)
-            .unwrap_or_default();
+        let line = self.buffer.get_mut(start..start + line_len).unwrap_or_default();
         let line = if open { fill(line, b"\r\n") } else { line };
         let line = fill(fill(line, name.as_bytes()), b":");
         let (value, end) = line.split_at_mut_checked(value_len).unwrap_or_default();
@@ -378,7 +349,7 @@ impl<P: Platform> Message<P> {
             return Err(too_long);
         }
         let larger = if self.pooled {
-            self.pool.take(frame_len, 0)
+            self.pool.take_for_application(frame_len)
         } else {
             P::allocate(frame_len)
         };
@@ -428,9 +399,7 @@ impl<P: Platform> Message<P> {
 
     /// The frame as it is sent, once sealed.
     pub(crate) fn wire(&self) -> &[u8] {
-        self.buffer
-            .get(..self.header.frame_len())
-            .unwrap_or_default()
+        self.buffer.get(..self.header.frame_len()).unwrap_or_default()
     }
 
     /// The bytes from `filled` to the frame's end, to be read into.
@@ -464,9 +433,7 @@ impl<P: Platform> Drop for Message<P> {
 
 impl<P: Platform> fmt::Debug for Message<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message")
-            .field("header", &self.header)
-            .finish_non_exhaustive()
+        f.debug_struct("Message").field("header", &self.header).finish_non_exhaustive()
     }
 }
 
@@ -528,16 +495,11 @@ mod tests {
         message.set_body(b"body").unwrap();
         message.add_header("a", "1").unwrap();
         message.add_header_display("n", 42).unwrap();
-        message
-            .prepare(Opcode::Signal, ChannelNumber::new(3))
-            .set_id(7);
+        message.prepare(Opcode::Signal, ChannelNumber::new(3)).set_id(7);
         message.set_more(true);
         message.seal();
         let header = message.header().encode();
-        assert_eq!(
-            message.wire(),
-            [&header[..], b"a:1\r\nn:42\r\nbody"].concat()
-        );
+        assert_eq!(message.wire(), [&header[..], b"a:1\r\nn:42\r\nbody"].concat());
         assert_eq!(message.header().text_len, 11);
     }
 
@@ -561,10 +523,7 @@ mod tests {
         let mut message = message(&pool);
         message.set_body(b"kept").unwrap();
         assert_eq!(message.set_body([0; 85]), Err(MessageError::BodyTooLong));
-        assert_eq!(
-            message.add_header("n", [b'x'; 90]),
-            Err(MessageError::HeadersTooLong)
-        );
+        assert_eq!(message.add_header("n", [b'x'; 90]), Err(MessageError::HeadersTooLong));
         let _large = Pool::<Test>::get_sized(&pool, 100).unwrap();
         assert_eq!(message.set_body([0; 60]), Err(MessageError::PoolEmpty));
         assert_eq!(message.body(), b"kept");
@@ -580,22 +539,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(refused(message.add_header("", "v")), TextError::EmptyName);
-        assert_eq!(
-            refused(message.add_header("a:b", "v")),
-            TextError::InvalidName
-        );
-        assert_eq!(
-            refused(message.add_header("a\r", "v")),
-            TextError::InvalidName
-        );
-        assert_eq!(
-            refused(message.add_header("a", "v\nb:1")),
-            TextError::InvalidValue
-        );
-        assert_eq!(
-            refused(message.add_header_display("a", "v\r")),
-            TextError::InvalidValue
-        );
+        assert_eq!(refused(message.add_header("a:b", "v")), TextError::InvalidName);
+        assert_eq!(refused(message.add_header("a\r", "v")), TextError::InvalidName);
+        assert_eq!(refused(message.add_header("a", "v\nb:1")), TextError::InvalidValue);
+        assert_eq!(refused(message.add_header_display("a", "v\r")), TextError::InvalidValue);
         assert!(message.text().is_empty());
     }
 
@@ -647,16 +594,11 @@ mod tests {
     fn reply_keeps_all_but_the_opcode() {
         let pool = pool(&[(64, 1)]);
         let mut message = message(&pool);
-        message
-            .prepare(Opcode::ByeRequest, ChannelNumber::new(9))
-            .set_id(4);
+        message.prepare(Opcode::ByeRequest, ChannelNumber::new(9)).set_id(4);
         message.set_body(b"x").unwrap();
         message.reply().unwrap();
         let header = message.header();
-        assert_eq!(
-            (header.opcode, header.channel.get(), header.id),
-            (Opcode::ByeResponse, 9, 4)
-        );
+        assert_eq!((header.opcode, header.channel.get(), header.id), (Opcode::ByeResponse, 9, 4));
         assert_eq!(message.body(), b"x");
         assert_eq!(message.reply(), Err(MessageError::NoAnswer));
     }

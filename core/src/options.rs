@@ -18,8 +18,8 @@ pub struct Options {
     pub idle_timeout: Option<Duration>,
     /// How long a listener waits after it failed to accept.
     pub accept_retry: Duration,
-    /// The longest text headers and body to receive. What the pool's largest
-    /// message cannot hold is cut off.
+    /// The longest text headers and body to receive. What the pool's largest message cannot
+    /// hold together is cut: text headers to 256 bytes or a quarter of it, the body to the rest.
     pub limits: Limits,
 }
 

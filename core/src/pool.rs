@@ -59,20 +59,13 @@ impl<P: Platform> Class<P> {
 
 impl<P: Platform> PoolState<P> {
     fn class_of(&self, len: usize) -> Option<usize> {
-        self.classes
-            .as_slice()
-            .iter()
-            .position(|class| len <= class.size)
+        self.classes.as_slice().iter().position(|class| len <= class.size)
     }
 
     fn take(&mut self, len: usize, held: u16) -> Option<P::Buffer> {
         let index = self.class_of(len)?;
         let class = self.classes.as_mut_slice().get_mut(index)?;
-        let buffer = if class.free() > held {
-            class.take()
-        } else {
-            None
-        };
+        let buffer = if class.free() > held { class.take() } else { None };
         self.starved |= buffer.is_none();
         buffer
     }
@@ -96,14 +89,8 @@ impl<P: Platform> Default for Pool<P> {
 impl<P: Platform> Pool<P> {
     /// A pool without messages.
     pub fn new() -> Self {
-        let state = PoolState {
-            classes: P::Classes::default(),
-            starved: false,
-            waker: None,
-        };
-        Pool {
-            state: P::PoolLock::new(state),
-        }
+        let state = PoolState { classes: P::Classes::default(), starved: false, waker: None };
+        Pool { state: P::PoolLock::new(state) }
     }
 
     /// Adds `capacity` messages of `size` bytes, header included, allocated by the platform when
@@ -122,36 +109,37 @@ impl<P: Platform> Pool<P> {
     /// # Errors
     /// Gives it back when it cannot hold a header, or the pool is full.
     pub fn donate(&self, buffer: P::Buffer) -> Result<(), P::Buffer> {
-        self.state
-            .with(|state| match state.find_class(buffer.len()) {
-                Some(class) if class.capacity < u16::MAX => {
-                    class.free.push(buffer)?;
-                    class.capacity += 1;
-                    class.created += 1;
-                    Ok(())
-                }
-                _ => Err(buffer),
-            })
+        self.state.with(|state| match state.find_class(buffer.len()) {
+            Some(class) if class.capacity < u16::MAX => {
+                class.free.push(buffer)?;
+                class.capacity += 1;
+                class.created += 1;
+                Ok(())
+            }
+            _ => Err(buffer),
+        })
     }
 
-    /// A message from the smallest size class; it moves to a larger one
-    /// when it outgrows this. `None` when that class is empty.
+    /// A message from the smallest size class; it moves to a larger one when it outgrows
+    /// this. `None` when that class is empty.
+    ///
+    /// The last message of a size is kept for receiving, so that who has asked for all he could can
+    /// still be answered. A class of one gives it.
     pub fn get(pool: &P::PoolRef) -> Option<Message<P>> {
         Self::get_sized(pool, HEADER_LEN)
     }
 
     /// A message with room for `frame_len` bytes of header, text headers and body together.
     pub fn get_sized(pool: &P::PoolRef, frame_len: usize) -> Option<Message<P>> {
-        Self::get_shared(pool, frame_len, 0)
+        let buffer = pool.take_for_application(frame_len)?;
+        Some(Message::pooled(buffer, pool.clone()))
     }
 
     /// As [`Pool::get`], but where the pool is empty the platform allocates. Such
     /// a message is freed, not pooled, when dropped, and lifts no channel's share.
     /// `None` when the platform has no memory.
     pub fn get_always(pool: &P::PoolRef) -> Option<Message<P>> {
-        let size = pool
-            .state
-            .with(|state| Some(state.classes.as_slice().first()?.size))?;
+        let size = pool.state.with(|state| Some(state.classes.as_slice().first()?.size))?;
         Self::get(pool).or_else(|| Some(Message::unpooled(P::allocate(size)?, pool.clone())))
     }
 
@@ -162,9 +150,17 @@ impl<P: Platform> Pool<P> {
         Some(Message::pooled(buffer, pool.clone()))
     }
 
-    pub(crate) fn take(&self, frame_len: usize, held: u16) -> Option<P::Buffer> {
-        self.state
-            .with(|state| state.take(frame_len.max(HEADER_LEN), held))
+    fn take(&self, frame_len: usize, held: u16) -> Option<P::Buffer> {
+        self.state.with(|state| state.take(frame_len, held))
+    }
+
+    /// A buffer for somebody's own hand: all but the last of a class.
+    pub(crate) fn take_for_application(&self, frame_len: usize) -> Option<P::Buffer> {
+        self.state.with(|state| {
+            let class = state.class_of(frame_len)?;
+            let capacity = state.classes.as_slice().get(class)?.capacity;
+            state.take(frame_len, capacity.saturating_sub(1).min(1))
+        })
     }
 
     /// Called when a message returns that somebody had been refused. It should see to it
@@ -178,36 +174,20 @@ impl<P: Platform> Pool<P> {
     /// How many messages of all sizes are free.
     pub fn free(&self) -> usize {
         self.state.with(|state| {
-            state
-                .classes
-                .as_slice()
-                .iter()
-                .map(|class| usize::from(class.free()))
-                .sum()
+            state.classes.as_slice().iter().map(|class| usize::from(class.free())).sum()
         })
     }
 
     /// How many messages of all sizes the pool has, free or not.
     pub fn capacity(&self) -> usize {
         self.state.with(|state| {
-            state
-                .classes
-                .as_slice()
-                .iter()
-                .map(|class| usize::from(class.capacity))
-                .sum()
+            state.classes.as_slice().iter().map(|class| usize::from(class.capacity)).sum()
         })
     }
 
     /// The largest frame a message of this pool can hold, in bytes.
     pub fn largest(&self) -> usize {
-        self.state.with(|state| {
-            state
-                .classes
-                .as_slice()
-                .last()
-                .map_or(0, |class| class.size)
-        })
+        self.state.with(|state| state.classes.as_slice().last().map_or(0, |class| class.size))
     }
 
     /// Whether more than `held` messages of a class are free. If not, the waker is called at
@@ -248,10 +228,7 @@ impl<P: Platform> Pool<P> {
                 return (Some(buffer), None);
             };
             let unwanted = class.free.push(buffer).err();
-            debug_assert!(
-                unwanted.is_none(),
-                "more messages came back than were taken"
-            );
+            debug_assert!(unwanted.is_none(), "more messages came back than were taken");
             let starved = core::mem::take(&mut state.starved);
             (unwanted, if starved { state.waker.clone() } else { None })
         });
@@ -270,27 +247,13 @@ impl<P: Platform> PoolState<P> {
             return None;
         }
         let classes = self.classes.as_slice();
-        let index = classes
-            .iter()
-            .position(|class| size <= class.size)
-            .unwrap_or(classes.len());
+        let index = classes.iter().position(|class| size <= class.size).unwrap_or(classes.len());
         let exact = classes.get(index).is_some_and(|class| class.size == size);
         if !exact && classes.len() < MAX_CLASSES {
             let free = P::FreeList::default();
-            self.insert(
-                index,
-                Class {
-                    size,
-                    capacity: 0,
-                    created: 0,
-                    free,
-                },
-            );
+            self.insert(index, Class { size, capacity: 0, created: 0, free });
         }
-        self.classes
-            .as_mut_slice()
-            .get_mut(index)
-            .filter(|class| class.size == size)
+        self.classes.as_mut_slice().get_mut(index).filter(|class| class.size == size)
     }
 }
 
@@ -304,12 +267,13 @@ mod tests {
 
     #[test]
     fn a_dropped_message_comes_back() {
-        let pool = pool(&[(64, 2)]);
+        let pool = pool(&[(64, 3)]);
         let first = Pool::<Test>::get(&pool).unwrap();
         let second = Pool::<Test>::get(&pool).unwrap();
-        assert!(Pool::<Test>::get(&pool).is_none());
+        assert!(Pool::<Test>::get(&pool).is_none(), "the last is kept for receiving");
+        assert!(Pool::<Test>::get_shared(&pool, 64, 0).is_some());
         drop(first);
-        assert_eq!(pool.free(), 1);
+        assert_eq!(pool.free(), 2);
         drop(second);
         assert_eq!(pool.free(), pool.capacity());
     }
@@ -329,10 +293,7 @@ mod tests {
         let _pooled = Pool::<Test>::get(&pool).unwrap();
         let mut message = Pool::<Test>::get_always(&pool).unwrap();
         message.set_body([1; 48]).unwrap();
-        assert_eq!(
-            message.set_body([1; 49]),
-            Err(crate::MessageError::BodyTooLong)
-        );
+        assert_eq!(message.set_body([1; 49]), Err(crate::MessageError::BodyTooLong));
         drop(message);
         assert_eq!((pool.free(), pool.capacity()), (0, 1));
     }
@@ -357,12 +318,10 @@ mod tests {
             }
         }
         let count = Arc::new(Count::default());
-        let pool = pool(&[(64, 2)]);
+        let pool = pool(&[(64, 3)]);
         pool.set_waker(Waker::from(count.clone()));
-        let (first, second) = (
-            Pool::<Test>::get(&pool).unwrap(),
-            Pool::<Test>::get(&pool).unwrap(),
-        );
+        let (first, second) =
+            (Pool::<Test>::get(&pool).unwrap(), Pool::<Test>::get(&pool).unwrap());
         assert!(Pool::<Test>::get(&pool).is_none());
         drop(first);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);

@@ -25,12 +25,7 @@ pub struct Notice {
 
 impl Notice {
     pub(crate) fn of_group(status: Status) -> Self {
-        Notice {
-            channel: ChannelNumber::NONE,
-            id: 0,
-            status,
-            reason: status,
-        }
+        Notice { channel: ChannelNumber::NONE, id: 0, status, reason: status }
     }
 }
 
@@ -51,10 +46,7 @@ pub struct Node<P: Platform> {
 
 impl<P: Platform> Default for Node<P> {
     fn default() -> Self {
-        Node {
-            item: None,
-            next: NIL,
-        }
+        Node { item: None, next: NIL }
     }
 }
 
@@ -82,11 +74,7 @@ pub(crate) struct Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Queue {
-            head: NIL,
-            tail: NIL,
-            len: 0,
-        }
+        Queue { head: NIL, tail: NIL, len: 0 }
     }
 }
 
@@ -105,10 +93,7 @@ impl Queue {
             return Err(item);
         };
         if let Some(node) = nodes.get_mut(index) {
-            *node = Node {
-                item: Some(item),
-                next: NIL,
-            };
+            *node = Node { item: Some(item), next: NIL };
         }
         match nodes.get_mut(self.tail) {
             Some(last) => last.next = index,

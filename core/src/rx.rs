@@ -19,26 +19,16 @@ const QUOTA: usize = 256 * 1024;
 /// How much of a frame is here.
 pub(crate) enum Frame<P: Platform> {
     /// `have` bytes of the header. All 16 when the frame waits for a message.
-    Header {
-        have: usize,
-        bytes: [u8; HEADER_LEN],
-    },
+    Header { have: usize, bytes: [u8; HEADER_LEN] },
     /// The header, and the message up to `filled`.
     Payload { message: Message<P>, filled: usize },
     /// A frame that is too long: `left` bytes are still to be thrown away.
-    Skip {
-        header: Header,
-        left: usize,
-        status: Status,
-    },
+    Skip { header: Header, left: usize, status: Status },
 }
 
 impl<P: Platform> Default for Frame<P> {
     fn default() -> Self {
-        Frame::Header {
-            have: 0,
-            bytes: [0; HEADER_LEN],
-        }
+        Frame::Header { have: 0, bytes: [0; HEADER_LEN] }
     }
 }
 
@@ -78,27 +68,30 @@ enum Fetched {
         full: bool,
     },
     Pending,
-    /// The channel holds its share of unsent messages.
-    Held,
     Lost(Status),
+}
+
+/// What a channel may be read now.
+enum Allowance {
+    /// The message at hand, and so many bytes ahead.
+    Ahead(usize),
+    /// The message at hand.
+    Rest,
+    /// Nothing until its group may be read again.
+    Park,
+    /// Nothing until some of its answers are sent.
+    Hold,
 }
 
 impl<P: Platform> Engine<P> {
     /// Reads one channel until there is no more, it had its turn, or something holds it up.
     pub(crate) fn read_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
-        let Some(group) = self.group_index_of(slot) else {
-            return;
-        };
-        if self.groups.get(group).is_some_and(|group| group.is_paused) {
-            return self.park(slot, group);
-        }
+        let Some(group) = self.group_index_of(slot) else { return };
         // What was read ahead for a channel of this group goes first.
-        if let Some(owner) = self.groups.get(group).and_then(|group| group.owner) {
-            match self.drain_staging(owner, group, io, left) {
-                Staged::Paused => return self.park(slot, group),
-                Staged::Budget => return self.enqueue_read(slot),
-                Staged::Drained | Staged::Ended => {}
-            }
+        if let Some(owner) = self.drainable(group)
+            && self.drain_staging(owner, group, io, left) == Staged::Budget
+        {
+            return self.enqueue_read(slot);
         }
         let mut read = 0;
         while self.is_readable(slot) {
@@ -106,25 +99,37 @@ impl<P: Platform> Engine<P> {
                 self.enqueue_read(slot);
                 break;
             }
-            let (count, full) = match self.fetch(slot, group, io) {
+            let window = match self.allowance(slot, group) {
+                Allowance::Ahead(window) => window,
+                Allowance::Rest => 0,
+                Allowance::Park => return self.park(slot, group),
+                Allowance::Hold => return self.hold(slot),
+            };
+            let (count, full) = match self.fetch(slot, group, window, io) {
                 Fetched::Bytes { count, full } => (count, full),
                 Fetched::Pending => break,
-                Fetched::Held => return self.hold(slot),
                 Fetched::Lost(status) => return self.finish_lost(slot, status, io),
             };
             read += count;
-            match self.drain_staging(slot, group, io, left) {
-                Staged::Drained if full => {}
-                Staged::Drained => break,
-                Staged::Paused => return self.park(slot, group),
+            self.touch(slot);
+            let staged = match window {
+                0 => self.complete_rest(slot, io, left),
+                _ => self.drain_staging(slot, group, io, left),
+            };
+            match staged {
+                Staged::Drained if !full => break,
+                Staged::Drained | Staged::Paused => {}
                 Staged::Budget => return self.enqueue_read(slot),
                 Staged::Ended => return,
             }
         }
         self.watch_frame(slot);
-        if read > 0 {
-            self.touch(slot);
-        }
+    }
+
+    /// The channel whose bytes were read ahead, if its group may go on with them.
+    fn drainable(&self, group: u32) -> Option<u32> {
+        let group = self.groups.get(group)?;
+        if group.is_paused { None } else { group.owner }
     }
 
     fn is_readable(&self, slot: u32) -> bool {
@@ -161,42 +166,47 @@ impl<P: Platform> Engine<P> {
             return;
         };
         if channel.frame.begun() && !channel.frame_timer_runs() {
-            self.frame_timer
-                .arm(self.channels.as_mut_slice(), slot, self.now);
+            self.frame_timer.arm(self.channels.as_mut_slice(), slot, self.now);
         }
     }
 
-    /// How many bytes may be read ahead: as few messages as they may hold, their shares
-    /// have room for them. `None` when the channel holds its share already.
-    fn window(&self, slot: u32, group: u32) -> Option<usize> {
+    /// What may be read now. Bytes are read ahead only for as few messages as they may hold
+    /// that the shares have room for all of them.
+    ///
+    /// A message that was begun is always read on: where it is such messages that use up a
+    /// share, nothing else would end the wait.
+    fn allowance(&self, slot: u32, group: u32) -> Allowance {
+        let (Some(channel), Some(group)) = (self.channels.get(slot), self.groups.get(group)) else {
+            return Allowance::Park;
+        };
+        let begun = matches!(channel.frame, Frame::Payload { .. });
+        if group.is_paused {
+            return if begun { Allowance::Rest } else { Allowance::Park };
+        }
         let free = self.pool.free_by_class();
-        let channel = self.channels.get(slot)?;
-        let group = self.groups.get(group)?;
-        let [free_small, ..] = free;
-        let [group_small, ..] = group.unread;
-        // Each message that is taken makes one fewer free and one more held.
-        let mut small = free_small.saturating_sub(group_small).div_ceil(2);
-        if !channel.tx.is_empty() && channel.send_failed.is_none() {
-            let held = channel.unsent.iter().zip(&channel.unread);
-            for ((&free, (&unsent, &unread)), class) in free.iter().zip(held).zip(0..) {
-                let room = free.saturating_sub(unsent.saturating_add(unread));
-                if unsent > 0 && room == 0 {
-                    return None;
-                }
-                if class == 0 {
-                    small = small.min(room.div_ceil(2));
-                }
+        let ([free_small, ..], [group_small, ..]) = (free, group.unread);
+        let mut small = free_small.saturating_sub(group_small);
+        for (class, (&free, &answers)) in free.iter().zip(&channel.answers).enumerate() {
+            if answers == 0 || channel.send_failed.is_some() {
+                continue;
+            }
+            let unread = channel.unread.get(class).copied().unwrap_or_default();
+            let room = free.saturating_sub(answers.saturating_add(unread));
+            if room == 0 {
+                return if begun { Allowance::Rest } else { Allowance::Hold };
+            }
+            if class == 0 {
+                small = small.min(room);
             }
         }
+        // Each message that is taken makes one fewer free and one more held.
+        let messages = usize::from(small.div_ceil(2));
         let most = group.staging.len();
-        Some((usize::from(small) * HEADER_LEN).clamp(HEADER_LEN.min(most), most))
+        Allowance::Ahead((messages * HEADER_LEN).clamp(HEADER_LEN.min(most), most))
     }
 
-    /// Reads once: the rest of the message at hand, then ahead.
-    fn fetch(&mut self, slot: u32, group: u32, io: &mut impl Transport) -> Fetched {
-        let Some(window) = self.window(slot, group) else {
-            return Fetched::Held;
-        };
+    /// Reads once: the rest of the message at hand, then `window` bytes ahead.
+    fn fetch(&mut self, slot: u32, group: u32, window: usize, io: &mut impl Transport) -> Fetched {
         let (Some(channel), Some(group)) =
             (self.channels.get_mut(slot), self.groups.get_mut(group))
         else {
@@ -210,9 +220,10 @@ impl<P: Platform> Engine<P> {
         let ahead = group.staging.get_mut(..window).unwrap_or_default();
         let room = rest_len + ahead.len();
         let link = link_of(slot);
-        let received = match rest.is_empty() {
-            true => io.recv(link, &mut [ahead]),
-            false => io.recv(link, &mut [rest, ahead]),
+        let received = match (rest.is_empty(), ahead.is_empty()) {
+            (true, _) => io.recv(link, &mut [ahead]),
+            (false, true) => io.recv(link, &mut [rest]),
+            (false, false) => io.recv(link, &mut [rest, ahead]),
         };
         let count = match received {
             Poll::Pending => return Fetched::Pending,
@@ -223,11 +234,26 @@ impl<P: Platform> Engine<P> {
         if let Frame::Payload { filled, .. } = &mut channel.frame {
             *filled += count.min(rest_len);
         }
-        group.ahead = 0..count.saturating_sub(rest_len);
-        group.owner = Some(slot);
-        Fetched::Bytes {
-            count,
-            full: count == room,
+        if window > 0 {
+            group.ahead = 0..count.saturating_sub(rest_len);
+            group.owner = Some(slot);
+        }
+        Fetched::Bytes { count, full: count == room }
+    }
+
+    /// Delivers the message at hand if it is whole now.
+    fn complete_rest(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) -> Staged {
+        let Some(channel) = self.channels.get_mut(slot) else { return Staged::Ended };
+        match core::mem::take(&mut channel.frame) {
+            Frame::Payload { message, filled } if filled >= message.raw_header().frame_len() => {
+                *left = left.saturating_sub(1);
+                self.moved += 1;
+                self.deliver_peer(slot, message, io)
+            }
+            frame => {
+                channel.frame = frame;
+                Staged::Drained
+            }
         }
     }
 
@@ -303,11 +329,7 @@ impl<P: Platform> Engine<P> {
                     _ => None,
                 }
             }
-            Frame::Skip {
-                header,
-                left,
-                status,
-            } => {
+            Frame::Skip { header, left, status } => {
                 let count = (*left).min(group.staged().len());
                 group.consume(count);
                 *left -= count;
@@ -360,10 +382,7 @@ impl<P: Platform> Engine<P> {
         };
         count_up(&mut group.unread, class);
         count_up(&mut channel.unread, class);
-        channel.frame = Frame::Payload {
-            message,
-            filled: HEADER_LEN,
-        };
+        channel.frame = Frame::Payload { message, filled: HEADER_LEN };
         Staged::Drained
     }
 
@@ -379,11 +398,7 @@ impl<P: Platform> Engine<P> {
             }
             return Staged::Paused;
         }
-        channel.frame = Frame::Skip {
-            header,
-            left: header.payload_len(),
-            status,
-        };
+        channel.frame = Frame::Skip { header, left: header.payload_len(), status };
         Staged::Drained
     }
 
@@ -435,10 +450,7 @@ impl<P: Platform> Engine<P> {
         let opcode = message.opcode();
         let id = message.id();
         if matches!(opcode, Opcode::HelloRequest | Opcode::HelloResponse) {
-            let limits = message
-                .text()
-                .get(LIMITS)
-                .map_or(Limits::MAX, Limits::parse);
+            let limits = message.text().get(LIMITS).map_or(Limits::MAX, Limits::parse);
             if let Some(channel) = self.channels.get_mut(slot) {
                 channel.peer_limits = limits;
             }
@@ -477,11 +489,7 @@ impl<P: Platform> Engine<P> {
             }
             Opcode::ByeResponse => {
                 let asked = channel.bye == Bye::Sent;
-                let status = if asked {
-                    Status::Success
-                } else {
-                    Status::PeerDisconnected
-                };
+                let status = if asked { Status::Success } else { Status::PeerDisconnected };
                 self.finish(slot, Close::Graceful, status, io);
                 Staged::Ended
             }
@@ -501,12 +509,7 @@ impl<P: Platform> Engine<P> {
             return Staged::Ended;
         };
         channel.notice_waits = true;
-        let notice = Notice {
-            channel: channel.number,
-            id: header.id,
-            status,
-            reason: status,
-        };
+        let notice = Notice { channel: channel.number, id: header.id, status, reason: status };
         if let Some(group) = self.group_index_of(slot) {
             self.deliver(group, Item::Notice(notice));
         }

@@ -63,12 +63,7 @@ pub(crate) struct Slab<T, S> {
 
 impl<T: Slot, S: Table<T>> Slab<T, S> {
     pub(crate) fn new() -> Self {
-        Slab {
-            slots: S::default(),
-            free: NIL,
-            used: 0,
-            item: core::marker::PhantomData,
-        }
+        Slab { slots: S::default(), free: NIL, used: 0, item: core::marker::PhantomData }
     }
 
     /// Index of a fresh element; `None` when all are in use. The caller

@@ -70,9 +70,7 @@ impl<'a> TextHeaders<'a> {
 
     /// Every header, in order.
     pub fn iter(&self) -> Iter<'a> {
-        Iter {
-            lines: Lines(self.0),
-        }
+        Iter { lines: Lines(self.0) }
     }
 
     /// The value of the first header of this name.
@@ -87,9 +85,7 @@ impl<'a> TextHeaders<'a> {
 
     /// The values of all headers of this name, in order.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
-        self.iter()
-            .filter(move |header| header.name == name.as_bytes())
-            .map(|header| header.value)
+        self.iter().filter(move |header| header.name == name.as_bytes()).map(|header| header.value)
     }
 
     /// The first line of this name: where it starts, and how long it is
@@ -140,14 +136,8 @@ impl<'a> Iterator for Lines<'a> {
         if self.0.is_empty() {
             return None;
         }
-        let end = self
-            .0
-            .windows(LINE_END.len())
-            .position(|window| window == LINE_END);
-        let line = self
-            .0
-            .get(..end.unwrap_or(self.0.len()))
-            .unwrap_or_default();
+        let end = self.0.windows(LINE_END.len()).position(|window| window == LINE_END);
+        let line = self.0.get(..end.unwrap_or(self.0.len())).unwrap_or_default();
         let consumed = line.len() + end.map_or(0, |_| LINE_END.len());
         self.0 = self.0.get(consumed..).unwrap_or_default();
         Some(line)
@@ -173,24 +163,14 @@ pub(crate) fn check_name(name: &str) -> Result<(), TextError> {
     if name.is_empty() {
         return Err(TextError::EmptyName);
     }
-    let smuggles = name
-        .bytes()
-        .any(|byte| matches!(byte, b':' | b'\r' | b'\n'));
-    if smuggles {
-        Err(TextError::InvalidName)
-    } else {
-        Ok(())
-    }
+    let smuggles = name.bytes().any(|byte| matches!(byte, b':' | b'\r' | b'\n'));
+    if smuggles { Err(TextError::InvalidName) } else { Ok(()) }
 }
 
 /// Checks a value before it is written.
 pub(crate) fn check_value(value: &[u8]) -> Result<(), TextError> {
     let smuggles = value.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
-    if smuggles {
-        Err(TextError::InvalidValue)
-    } else {
-        Ok(())
-    }
+    if smuggles { Err(TextError::InvalidValue) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -198,10 +178,7 @@ mod tests {
     use super::*;
 
     fn pairs(bytes: &[u8]) -> Vec<(&[u8], &[u8])> {
-        TextHeaders::new(bytes)
-            .iter()
-            .map(|header| (header.name, header.value))
-            .collect()
+        TextHeaders::new(bytes).iter().map(|header| (header.name, header.value)).collect()
     }
 
     #[test]
@@ -211,10 +188,7 @@ mod tests {
 
     #[test]
     fn empty_and_nameless_lines_are_skipped() {
-        assert_eq!(
-            pairs(b"\r\n\r\n:x\r\nno colon\r\na:1\r\n"),
-            [(&b"a"[..], &b"1"[..])]
-        );
+        assert_eq!(pairs(b"\r\n\r\n:x\r\nno colon\r\na:1\r\n"), [(&b"a"[..], &b"1"[..])]);
     }
 
     #[test]
@@ -233,10 +207,7 @@ mod tests {
 
     #[test]
     fn a_lone_cr_or_lf_ends_no_line() {
-        assert_eq!(
-            pairs(b"a:1\rb:2\nc:3\r\n"),
-            [(&b"a"[..], &b"1\rb:2\nc:3"[..])]
-        );
+        assert_eq!(pairs(b"a:1\rb:2\nc:3\r\n"), [(&b"a"[..], &b"1\rb:2\nc:3"[..])]);
     }
 
     #[test]

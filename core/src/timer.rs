@@ -21,12 +21,8 @@ pub(crate) enum PhaseTimer {
 }
 
 impl PhaseTimer {
-    pub(crate) const ALL: [PhaseTimer; 4] = [
-        PhaseTimer::Connect,
-        PhaseTimer::Hello,
-        PhaseTimer::Bye,
-        PhaseTimer::Retry,
-    ];
+    pub(crate) const ALL: [PhaseTimer; 4] =
+        [PhaseTimer::Connect, PhaseTimer::Hello, PhaseTimer::Bye, PhaseTimer::Retry];
 }
 
 /// Tag: the lists of [`PhaseTimers`].
@@ -95,10 +91,7 @@ impl<P: Platform> Due<IdleTimer> for Channel<P> {
 
 impl<Tag> TimerList<Tag> {
     pub(crate) fn new(duration: Duration) -> Self {
-        TimerList {
-            list: List::default(),
-            duration,
-        }
+        TimerList { list: List::default(), duration }
     }
 
     /// Starts or restarts the timer of one channel.

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::header::Opcode;
 use crate::platform::Platform;
 use crate::queue::Item;
-use crate::rx::{count_down, link_of};
+use crate::rx::link_of;
 use crate::timer::PhaseTimer;
 use crate::transport::{Close, Transport};
 use core::task::Poll;
@@ -94,10 +94,7 @@ impl<P: Platform> Engine<P> {
             let Some(message) = channel.tx.messages(&self.nodes).next() else {
                 break;
             };
-            let remaining = message
-                .raw_header()
-                .frame_len()
-                .saturating_sub(channel.sent);
+            let remaining = message.raw_header().frame_len().saturating_sub(channel.sent);
             if rest < remaining {
                 channel.sent += rest;
                 break;
@@ -107,7 +104,8 @@ impl<P: Platform> Engine<P> {
             let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else {
                 break;
             };
-            count_down(&mut channel.unsent, self.pool.class_of(message.capacity()));
+            let class = self.pool.class_of(message.capacity());
+            channel.count_unqueued(message.opcode(), class);
             if message.opcode() == Opcode::ByeRequest && channel.bye == Bye::Requested {
                 channel.bye = Bye::Sent;
             }

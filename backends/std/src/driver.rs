@@ -46,6 +46,8 @@ pub(crate) struct Core {
     /// The groups of threads that sleep.
     sleeping: Vec<Arc<Bell>>,
     stopped: bool,
+    /// Nobody holds the engine or a group of it any more.
+    released: bool,
 }
 
 struct Poller {
@@ -65,12 +67,7 @@ pub(crate) struct Bell {
 impl Bell {
     fn new(waker: Arc<mio::Waker>) -> Arc<Self> {
         let (sleeping, polling) = (AtomicU32::new(0), AtomicBool::new(false));
-        Arc::new(Bell {
-            rung: Condvar::new(),
-            sleeping,
-            polling,
-            waker,
-        })
+        Arc::new(Bell { rung: Condvar::new(), sleeping, polling, waker })
     }
 }
 
@@ -151,16 +148,14 @@ impl Driver {
                 engine: Engine::new(pool.clone(), &options.protocol),
                 sockets,
                 deadline: None,
-                poller: Some(Poller {
-                    poll,
-                    events: mio::Events::with_capacity(EVENTS),
-                }),
+                poller: Some(Poller { poll, events: mio::Events::with_capacity(EVENTS) }),
                 epoch: 0,
                 polling_until: None,
                 background_polls: false,
                 background_sleeps: false,
                 sleeping: Vec::new(),
                 stopped: false,
+                released: false,
             }),
             pool,
             pool_bell,
@@ -171,9 +166,7 @@ impl Driver {
             staging: options.staging,
         });
         let background = driver.clone();
-        thread::Builder::new()
-            .name("tofu".into())
-            .spawn(move || background.run_background())?;
+        thread::Builder::new().name("tofu".into()).spawn(move || background.run_background())?;
         Ok(driver)
     }
 
@@ -208,6 +201,14 @@ impl Driver {
         for bell in &core.sleeping {
             bell.rung.notify_all();
         }
+        self.background.notify_one();
+        interrupt(&self.waker);
+    }
+
+    /// The last handle is gone. What was posted is still sent, by the background thread, as long
+    /// as that makes progress; then everything ends.
+    pub(crate) fn release(&self) {
+        self.lock().released = true;
         self.background.notify_one();
         interrupt(&self.waker);
     }
@@ -273,7 +274,7 @@ impl Driver {
                     interrupt(&self.waker);
                 }
             }
-            if !turn.more && !came_back {
+            if !turn.more && !came_back && !core.sockets.has_news() {
                 break;
             }
         }
@@ -334,11 +335,7 @@ impl Driver {
             }
         };
         bell.sleeping.fetch_sub(1, Ordering::Relaxed);
-        if let Some(index) = core
-            .sleeping
-            .iter()
-            .position(|other| Arc::ptr_eq(other, bell))
-        {
+        if let Some(index) = core.sleeping.iter().position(|other| Arc::ptr_eq(other, bell)) {
             core.sleeping.swap_remove(index);
         }
         core
@@ -387,10 +384,7 @@ impl Driver {
             return core;
         }
         match time {
-            None => self
-                .background
-                .wait(core)
-                .unwrap_or_else(PoisonError::into_inner),
+            None => self.background.wait(core).unwrap_or_else(PoisonError::into_inner),
             Some(time) => {
                 let rested = self.background.wait_timeout(core, time);
                 rested.unwrap_or_else(PoisonError::into_inner).0
@@ -409,9 +403,10 @@ impl Core {
         self.stopped
     }
 
-    /// Stopped, and no closed connection has bytes under way.
+    /// Nothing is left to do: nobody can post, and nothing is under way.
     fn is_over(&self) -> bool {
-        self.stopped && self.sockets.deadline().is_none()
+        let ended = self.stopped || (self.released && self.engine.channels() == 0);
+        ended && self.sockets.deadline().is_none()
     }
 
     fn next_deadline(&self, start: Instant) -> Option<Instant> {

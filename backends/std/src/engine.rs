@@ -12,7 +12,8 @@ use tofu_core::{Limits, Pool, Stats};
 /// An engine: everything in tofu happens on one.
 ///
 /// Cheap to clone; all clones are the same engine, and every call may come from any thread. When
-/// the last clone and the last of its groups is dropped, it stops.
+/// the last clone and the last of its groups is dropped, it sends what was posted, in the
+/// background, and ends; to be sure of it before a process exits, say goodbye and wait for the answer.
 ///
 /// ```
 /// let engine = tofu_std::Engine::new()?;
@@ -27,14 +28,14 @@ pub struct Engine {
     handle: Arc<Handle>,
 }
 
-/// Stops the engine when dropped.
+/// Lets the engine end when dropped.
 struct Handle {
     driver: Arc<Driver>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.driver.stop();
+        self.driver.release();
     }
 }
 
@@ -66,11 +67,7 @@ impl Engine {
     /// than [`MAX_CLASSES`](tofu_core::MAX_CLASSES) sizes or a size below a header's.
     pub fn with_options(options: Options) -> io::Result<Engine> {
         options.check()?;
-        Ok(Engine {
-            handle: Arc::new(Handle {
-                driver: Driver::start(&options)?,
-            }),
-        })
+        Ok(Engine { handle: Arc::new(Handle { driver: Driver::start(&options)? }) })
     }
 
     /// A message from the pool; `None` while it is empty.

@@ -27,10 +27,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let staging = self
-            .engine
-            .driver()
-            .with(|core| core.engine.close_group(self.id));
+        let staging = self.engine.driver().with(|core| core.engine.close_group(self.id));
         debug_assert!(staging.is_ok(), "a group is closed once");
     }
 }
@@ -63,9 +60,7 @@ impl ChannelGroup {
             debug_assert!(woken.is_ok(), "a new group exists");
             Ok(id)
         })?;
-        Ok(ChannelGroup {
-            handle: Arc::new(Handle { engine, id, bell }),
-        })
+        Ok(ChannelGroup { handle: Arc::new(Handle { engine, id, bell }) })
     }
 
     /// The engine it belongs to.
@@ -130,14 +125,12 @@ impl ChannelGroup {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<Received>, Stopped> {
         let Handle { engine, id, bell } = &*self.handle;
-        let received = engine
-            .driver()
-            .wait(bell, deadline(timeout.into()), |core| {
-                match core.engine.receive(*id) {
-                    Some(received) => Some(Ok(received)),
-                    None => core.stopped().then_some(Err(Stopped)),
-                }
-            });
+        let received = engine.driver().wait(bell, deadline(timeout.into()), |core| {
+            match core.engine.receive(*id) {
+                Some(received) => Some(Ok(received)),
+                None => core.stopped().then_some(Err(Stopped)),
+            }
+        });
         received.transpose()
     }
 
@@ -160,17 +153,13 @@ impl ChannelGroup {
     /// When the engine has stopped; the message comes back.
     pub fn update_receiver(&self, message: Option<Message>) -> Result<(), UpdateError> {
         let Handle { engine, id, .. } = &*self.handle;
-        let updated = engine
-            .driver()
-            .with(|core| core.engine.update_receiver(*id, message));
+        let updated = engine.driver().with(|core| core.engine.update_receiver(*id, message));
         updated.map_err(|(message, status)| UpdateError { message, status })
     }
 }
 
 impl fmt::Debug for ChannelGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChannelGroup")
-            .field("id", &self.handle.id)
-            .finish_non_exhaustive()
+        f.debug_struct("ChannelGroup").field("id", &self.handle.id).finish_non_exhaustive()
     }
 }

@@ -35,22 +35,10 @@ pub struct Options {
 ///
 /// 4,096 · 1 KiB + 512 · 8 KiB + 128 · 65 KiB + 16 · 128 KiB: 18 MiB at most, taken as needed.
 const DEFAULT_POOL: [SizeClass; 4] = [
-    SizeClass {
-        size: 1_088,
-        count: 4_096,
-    },
-    SizeClass {
-        size: 8_256,
-        count: 512,
-    },
-    SizeClass {
-        size: 66_112,
-        count: 128,
-    },
-    SizeClass {
-        size: 131_136,
-        count: 16,
-    },
+    SizeClass { size: 1_088, count: 4_096 },
+    SizeClass { size: 8_256, count: 512 },
+    SizeClass { size: 66_112, count: 128 },
+    SizeClass { size: 131_136, count: 16 },
 ];
 
 const DEFAULT_STAGING: usize = 64 * 1024;
@@ -68,10 +56,7 @@ impl Default for Options {
 impl Options {
     /// A pool of `count` messages of `size` bytes each, and no other.
     pub fn with_pool(size: usize, count: u16) -> Self {
-        Options {
-            pool: vec![SizeClass { size, count }],
-            ..Options::default()
-        }
+        Options { pool: vec![SizeClass { size, count }], ..Options::default() }
     }
 
     pub(crate) fn check(&self) -> io::Result<()> {

@@ -10,12 +10,7 @@ use tofu_std::Engine;
 /// CPU time of this process in clock ticks.
 fn cpu_ticks() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     // utime and stime are fields 14 and 15 of proc(5); two stand before the bracket.
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
@@ -26,18 +21,8 @@ fn idle_engines_use_no_cpu() {
     let (_, address) = listen(&server_group, "tcp|127.0.0.1|0");
     let group = Engine::new().unwrap().group().unwrap();
     pair(&group, &server_group, &address);
-    assert!(
-        group
-            .wait_receive(Duration::from_millis(500))
-            .unwrap()
-            .is_none()
-    );
+    assert!(group.wait_receive(Duration::from_millis(500)).unwrap().is_none());
     let before = cpu_ticks();
-    assert!(
-        group
-            .wait_receive(Duration::from_secs(2))
-            .unwrap()
-            .is_none()
-    );
+    assert!(group.wait_receive(Duration::from_secs(2)).unwrap().is_none());
     assert!(cpu_ticks() - before <= 2, "an idle engine used the CPU");
 }

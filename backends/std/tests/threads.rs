@@ -38,10 +38,7 @@ fn requests_are_answered_between_threads() {
         request.set_body(number.to_be_bytes()).unwrap();
         let id = group.post(request).unwrap().id;
         let response = peer(&group);
-        assert_eq!(
-            (response.id(), response.body()),
-            (id, &number.to_be_bytes()[..])
-        );
+        assert_eq!((response.id(), response.body()), (id, &number.to_be_bytes()[..]));
     }
     server.stop();
     echo_thread.join().unwrap();
@@ -65,10 +62,7 @@ fn a_flush_an_accept_and_an_answer_progress_while_the_application_computes() {
     let start = Instant::now();
     while server_group.engine().stats().moved < 1 + SIGNALS {
         compute(Duration::from_millis(20));
-        assert!(
-            start.elapsed() < SOON,
-            "nothing moved while the application computed"
-        );
+        assert!(start.elapsed() < SOON, "nothing moved while the application computed");
     }
 }
 
@@ -97,10 +91,7 @@ fn many_waiters_all_get_their_own() {
         for group in &groups {
             scope.spawn(|| {
                 for _ in 0..500 {
-                    assert_eq!(
-                        notice(group, Status::ReceiverUpdate),
-                        Status::ReceiverUpdate
-                    );
+                    assert_eq!(notice(group, Status::ReceiverUpdate), Status::ReceiverUpdate);
                 }
             });
         }
@@ -160,10 +151,7 @@ fn a_post_waits_for_room_and_gives_up_in_time() {
     // Nobody receives: pipe, pool and shares fill up.
     let refused = loop {
         let mut signal = client.get_wait(SOON).unwrap();
-        signal
-            .prepare(Opcode::Signal, channel)
-            .set_body([0; 1_000])
-            .unwrap();
+        signal.prepare(Opcode::Signal, channel).set_body([0; 1_000]).unwrap();
         if let Err(error) = group.post_wait(signal, Duration::from_millis(100)) {
             break error;
         }
@@ -175,9 +163,7 @@ fn a_post_waits_for_room_and_gives_up_in_time() {
         while !end(&receive(&server_group)) {}
     });
     group.post_wait(refused.message, SOON).unwrap();
-    group
-        .post_wait(message(&client, Opcode::ByeSignal, channel), SOON)
-        .unwrap();
+    group.post_wait(message(&client, Opcode::ByeSignal, channel), SOON).unwrap();
     receiver.join().unwrap();
 }
 
@@ -209,10 +195,7 @@ fn stopping_wakes_everybody_and_hands_everything_back() {
     assert_eq!(group.try_receive().err(), Some(Stopped));
     let mut hello = engine.get().unwrap();
     hello.connect_to(TCP).unwrap();
-    assert_eq!(
-        group.post(hello).unwrap_err().status,
-        Status::ShutdownStarted
-    );
+    assert_eq!(group.post(hello).unwrap_err().status, Status::ShutdownStarted);
     assert!(engine.group().is_err());
     assert_eq!(engine.channels(), 0);
 }
@@ -232,17 +215,11 @@ fn dropping_a_group_closes_its_channels_and_loses_nothing() {
     for number in 0..100u8 {
         assert_eq!(peer(&server_group).body(), [number; 5_000]);
     }
-    assert_eq!(
-        notice(&server_group, Status::ChannelClosed),
-        Status::PeerDisconnected
-    );
+    assert_eq!(notice(&server_group, Status::ChannelClosed), Status::PeerDisconnected);
     let start = Instant::now();
     while client.channels() > 0 {
         thread::yield_now();
-        assert!(
-            start.elapsed() < SOON,
-            "the channel of a dropped group lives on"
-        );
+        assert!(start.elapsed() < SOON, "the channel of a dropped group lives on");
     }
 }
 

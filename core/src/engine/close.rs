@@ -91,15 +91,8 @@ impl<P: Platform> Engine<P> {
     pub(super) fn finish_aborted(&mut self, slot: u32, status: Status, io: &mut impl Transport) {
         // Only an application's ByeSignal may cost bytes that are already on their way.
         let signalled = status == Status::ChannelClosed
-            && self
-                .channels
-                .get(slot)
-                .is_some_and(|channel| channel.phase == Phase::Open);
-        let how = if signalled {
-            Close::Abort
-        } else {
-            Close::Graceful
-        };
+            && self.channels.get(slot).is_some_and(|channel| channel.phase == Phase::Open);
+        let how = if signalled { Close::Abort } else { Close::Graceful };
         self.finish(slot, how, status, io);
     }
 
@@ -109,11 +102,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn hand_back_unsent(&mut self, slot: u32, reason: Status) {
-        let status = if reason.is_success() {
-            Status::ChannelClosed
-        } else {
-            reason
-        };
+        let status = if reason.is_success() { Status::ChannelClosed } else { reason };
         while let Some(message) = self.pop_unsent(slot) {
             self.hand_back(slot, message, status);
         }
@@ -124,15 +113,9 @@ impl<P: Platform> Engine<P> {
         let Some(group) = self.group_index_of(slot) else {
             return;
         };
-        if matches!(
-            message.opcode(),
-            Opcode::HelloRequest | Opcode::WelcomeRequest
-        ) {
+        if matches!(message.opcode(), Opcode::HelloRequest | Opcode::WelcomeRequest) {
             let opcode = message.opcode().answer().unwrap_or_default();
-            *message.header_mut() = Header {
-                opcode,
-                ..message.header()
-            };
+            *message.header_mut() = Header { opcode, ..message.header() };
         }
         message.mark_returned(status);
         self.deliver(group, Item::Message(message));

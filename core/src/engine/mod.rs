@@ -41,11 +41,9 @@ impl<P: Platform> fmt::Debug for Received<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Received::Peer(message) => f.debug_tuple("Peer").field(message).finish(),
-            Received::Returned(message, status) => f
-                .debug_tuple("Returned")
-                .field(message)
-                .field(status)
-                .finish(),
+            Received::Returned(message, status) => {
+                f.debug_tuple("Returned").field(message).field(status).finish()
+            }
             Received::Notice(notice) => f.debug_tuple("Notice").field(notice).finish(),
         }
     }
@@ -175,10 +173,7 @@ impl<P: Platform> Engine<P> {
             (Ok(index), Some(group)) => {
                 group.live = true;
                 group.staging = staging;
-                Ok(GroupId {
-                    index,
-                    generation: group.generation,
-                })
+                Ok(GroupId { index, generation: group.generation })
             }
             _ => Err(staging),
         }
@@ -223,9 +218,7 @@ impl<P: Platform> Engine<P> {
 
     /// Whether something waits to be received.
     pub fn has_received(&self, id: GroupId) -> bool {
-        let group = self
-            .group_index(id)
-            .and_then(|index| self.groups.get(index));
+        let group = self.group_index(id).and_then(|index| self.groups.get(index));
         group.is_some_and(|group| !group.queue.is_empty())
     }
 
@@ -262,10 +255,7 @@ impl<P: Platform> Engine<P> {
         };
         group.updates = group.updates.saturating_add(1);
         if group.updates == 1 {
-            self.deliver(
-                index,
-                Item::Notice(Notice::of_group(Status::ReceiverUpdate)),
-            );
+            self.deliver(index, Item::Notice(Notice::of_group(Status::ReceiverUpdate)));
         }
         Ok(())
     }
@@ -324,10 +314,7 @@ impl<P: Platform> Engine<P> {
                 };
                 group.updates = group.updates.saturating_sub(1);
                 if group.updates > 0 {
-                    self.deliver(
-                        index,
-                        Item::Notice(Notice::of_group(Status::ReceiverUpdate)),
-                    );
+                    self.deliver(index, Item::Notice(Notice::of_group(Status::ReceiverUpdate)));
                 }
             }
             _ => {
@@ -347,10 +334,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         let refused = group.queue.push(&mut self.nodes, item);
-        debug_assert!(
-            refused.is_ok(),
-            "fewer queue nodes than the platform's sum asks for"
-        );
+        debug_assert!(refused.is_ok(), "fewer queue nodes than the platform's sum asks for");
         if let Some(waker) = &group.waker {
             waker.wake_by_ref();
         }
@@ -383,11 +367,7 @@ impl<P: Platform> Engine<P> {
 
     /// Lets a paused group read again if what it waited for is there.
     fn try_resume(&mut self, index: u32) {
-        if self
-            .groups
-            .get(index)
-            .is_some_and(|group| group.is_paused && self.may_resume(group))
-        {
+        if self.groups.get(index).is_some_and(|group| group.is_paused && self.may_resume(group)) {
             self.resume(index);
         }
     }
@@ -395,11 +375,7 @@ impl<P: Platform> Engine<P> {
     fn may_resume(&self, group: &Group<P>) -> bool {
         let owner = group.owner.and_then(|owner| self.channels.get(owner));
         let Some(channel) = owner else { return true };
-        let Frame::Header {
-            have: HEADER_LEN,
-            bytes,
-        } = &channel.frame
-        else {
+        let Frame::Header { have: HEADER_LEN, bytes } = &channel.frame else {
             return true;
         };
         let Ok(header) = Header::decode(bytes) else {
@@ -431,10 +407,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn pop_member(&mut self, index: u32) -> Option<u32> {
-        self.groups
-            .get_mut(index)?
-            .members
-            .pop_front(self.channels.as_mut_slice())
+        self.groups.get_mut(index)?.members.pop_front(self.channels.as_mut_slice())
     }
 
     // Timers.
@@ -445,9 +418,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         channel.phase_timer = Some(timer);
-        self.phase_timers
-            .list(timer)
-            .arm(self.channels.as_mut_slice(), slot, self.now);
+        self.phase_timers.list(timer).arm(self.channels.as_mut_slice(), slot, self.now);
     }
 
     pub(crate) fn stop_phase_timer(&mut self, slot: u32) {
@@ -455,9 +426,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         if let Some(timer) = channel.phase_timer.take() {
-            self.phase_timers
-                .list(timer)
-                .disarm(self.channels.as_mut_slice(), slot);
+            self.phase_timers.list(timer).disarm(self.channels.as_mut_slice(), slot);
         }
     }
 
@@ -504,11 +473,7 @@ impl<P: Platform> Engine<P> {
         let Some(slot) = self.numbers.find(number) else {
             return;
         };
-        if self
-            .channels
-            .get(slot)
-            .is_some_and(|channel| channel.phase == Phase::Closed)
-        {
+        if self.channels.get(slot).is_some_and(|channel| channel.phase == Phase::Closed) {
             self.free_channel(slot);
         }
     }

@@ -8,7 +8,6 @@ use crate::header::{Header, Kind, Opcode, Role};
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::Item;
-use crate::rx::{count_down, count_up};
 use crate::timer::PhaseTimer;
 use crate::{ChannelNumber, Status};
 use core::fmt;
@@ -89,10 +88,7 @@ impl<P: Platform> Engine<P> {
         let opcode = message.opcode();
         let class = self.pool.class_of(message.capacity());
         let Some(channel) = self.channels.get_mut(slot) else {
-            return Err(PostError {
-                message,
-                status: Status::InvalidChannelNumber,
-            });
+            return Err(PostError { message, status: Status::InvalidChannelNumber });
         };
         if opcode == Opcode::ByeSignal {
             channel.abort = Some(Status::ChannelClosed);
@@ -102,14 +98,11 @@ impl<P: Platform> Engine<P> {
         if let Err(item) = channel.tx.push(&mut self.nodes, Item::Message(message)) {
             debug_assert!(false, "fewer queue nodes than the platform's sum asks for");
             return match item {
-                Item::Message(message) => Err(PostError {
-                    message,
-                    status: Status::PoolEmpty,
-                }),
+                Item::Message(message) => Err(PostError { message, status: Status::PoolEmpty }),
                 Item::Notice(_) => Ok(()),
             };
         }
-        count_up(&mut channel.unsent, class);
+        channel.count_queued(opcode, class);
         match opcode {
             Opcode::ByeRequest => channel.bye = Bye::Requested,
             Opcode::ByeResponse => channel.bye = Bye::Answered,
@@ -118,11 +111,7 @@ impl<P: Platform> Engine<P> {
         if channel.bye != Bye::None && channel.phase == Phase::Open {
             self.start_phase_timer(slot, PhaseTimer::Bye);
         }
-        if self
-            .channels
-            .get(slot)
-            .is_some_and(|channel| !channel.write_blocked)
-        {
+        if self.channels.get(slot).is_some_and(|channel| !channel.write_blocked) {
             self.enqueue_write(slot);
         }
         Ok(())
@@ -157,16 +146,11 @@ impl<P: Platform> Engine<P> {
             return Err(Status::ShutdownStarted);
         }
         let slot = self.channels.take().ok_or(Status::PoolEmpty)?;
-        let announced = if hello {
-            message.announce(self.limits)
-        } else {
-            Ok(())
-        };
+        let announced = if hello { message.announce(self.limits) } else { Ok(()) };
         let side = if hello { Side::Client } else { Side::Listener };
-        let enlisted = announced.map_err(|error| error.status()).and_then(|()| {
-            self.enlist(slot, group, side, Phase::Posted)
-                .ok_or(Status::PoolEmpty)
-        });
+        let enlisted = announced
+            .map_err(|error| error.status())
+            .and_then(|()| self.enlist(slot, group, side, Phase::Posted).ok_or(Status::PoolEmpty));
         if let Err(status) = enlisted {
             self.free_channel(slot);
             return Err(status);
@@ -185,10 +169,7 @@ impl<P: Platform> Engine<P> {
     fn admit(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
         self.check_form(message)?;
         let slot = self.find_channel(message.channel())?;
-        let channel = self
-            .channels
-            .get(slot)
-            .ok_or(Status::InvalidChannelNumber)?;
+        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
         self.group_index(group).ok_or(Status::InvalidGroup)?;
         if channel.group != Some(group) {
             return Err(Status::InvalidGroup);
@@ -217,19 +198,14 @@ impl<P: Platform> Engine<P> {
         }
         self.check_share(slot, message)?;
         if opcode.kind() == Kind::Hello {
-            message
-                .announce(self.limits)
-                .map_err(|error| error.status())?;
+            message.announce(self.limits).map_err(|error| error.status())?;
         }
         Ok(slot)
     }
 
     /// A channel holds at most as many unsent messages of a size class as stay free.
     fn check_share(&self, slot: u32, message: &Message<P>) -> Result<(), Status> {
-        let channel = self
-            .channels
-            .get(slot)
-            .ok_or(Status::InvalidChannelNumber)?;
+        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
         let class = self.pool.class_of(message.capacity());
         let unsent = channel.unsent.get(class).copied().unwrap_or_default();
         match unsent.checked_sub(1) {
@@ -239,10 +215,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn find_channel(&self, number: ChannelNumber) -> Result<u32, Status> {
-        let slot = self
-            .numbers
-            .find(number)
-            .ok_or(Status::InvalidChannelNumber)?;
+        let slot = self.numbers.find(number).ok_or(Status::InvalidChannelNumber)?;
         match self.channels.get(slot) {
             // Not announced: the application cannot know it.
             Some(channel) if channel.announced() => Ok(slot),
@@ -256,7 +229,8 @@ impl<P: Platform> Engine<P> {
         loop {
             match channel.tx.pop(&mut self.nodes)? {
                 Item::Message(message) => {
-                    count_down(&mut channel.unsent, self.pool.class_of(message.capacity()));
+                    let class = self.pool.class_of(message.capacity());
+                    channel.count_unqueued(message.opcode(), class);
                     return Some(message);
                 }
                 Item::Notice(_) => {}

@@ -47,11 +47,7 @@ impl<P: Platform> Engine<P> {
         self.write_all(io, &mut left);
         self.read_all(io, &mut left);
         self.stats.moved += u64::from(self.moved);
-        Turn {
-            moved: self.moved,
-            more: more_events || self.has_work(),
-            deadline: self.deadline(),
-        }
+        Turn { moved: self.moved, more: more_events || self.has_work(), deadline: self.deadline() }
     }
 
     /// Takes the transport's news. True if there may be more.
@@ -72,10 +68,7 @@ impl<P: Platform> Engine<P> {
         };
         match ready {
             Ready::Readable => {
-                if matches!(
-                    channel.phase,
-                    Phase::Listening | Phase::AwaitHello | Phase::Open
-                ) {
+                if matches!(channel.phase, Phase::Listening | Phase::AwaitHello | Phase::Open) {
                     self.enqueue_read(slot);
                 }
             }
@@ -115,10 +108,7 @@ impl<P: Platform> Engine<P> {
 
     /// The listener listens: its WelcomeRequest comes back with the address it really has.
     fn answer_welcome(&mut self, slot: u32, mut welcome: Message<P>, io: &mut impl Transport) {
-        let local = LocalAddress {
-            io,
-            link: link_of(slot),
-        };
+        let local = LocalAddress { io, link: link_of(slot) };
         // Without room for it, the address that was asked for stays.
         let _ = welcome.set_header_display(LISTEN_ON, local);
         self.hand_back(slot, welcome, Status::Success);
@@ -152,9 +142,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn pop_idle(&mut self, now: Instant) -> Option<u32> {
-        self.idle_timer
-            .as_mut()?
-            .pop_due(self.channels.as_mut_slice(), now)
+        self.idle_timer.as_mut()?.pop_due(self.channels.as_mut_slice(), now)
     }
 
     fn phase_expired(&mut self, slot: u32, timer: PhaseTimer, io: &mut impl Transport) {
@@ -236,9 +224,7 @@ impl<P: Platform> Engine<P> {
         let listens = channel.side == Side::Listener;
         let name = if listens { LISTEN_ON } else { CONNECT_TO };
         let first = channel.tx.messages(&self.nodes).next();
-        let value = first
-            .and_then(|message| message.text().get(name))
-            .unwrap_or_default();
+        let value = first.and_then(|message| message.text().get(name)).unwrap_or_default();
         let opening = match Address::from_bytes(value) {
             Ok(address) if listens => io.listen(link_of(slot), &address),
             Ok(address) => io.connect(link_of(slot), &address),
@@ -312,8 +298,7 @@ impl<P: Platform> Engine<P> {
         };
         if channel.place == Place::None {
             channel.place = Place::Waiting;
-            self.waiting
-                .push_back(self.channels.as_mut_slice(), listener);
+            self.waiting.push_back(self.channels.as_mut_slice(), listener);
         }
     }
 
@@ -328,12 +313,7 @@ impl<P: Platform> Engine<P> {
             return;
         }
         channel.notice_waits = true;
-        let notice = Notice {
-            channel: channel.number,
-            id: channel.id,
-            status,
-            reason: status,
-        };
+        let notice = Notice { channel: channel.number, id: channel.id, status, reason: status };
         if let Some(group) = group {
             self.deliver(group, Item::Notice(notice));
         }
@@ -341,10 +321,7 @@ impl<P: Platform> Engine<P> {
 
     fn deadline(&mut self) -> Option<Instant> {
         let channels = self.channels.as_mut_slice();
-        let idle = self
-            .idle_timer
-            .as_ref()
-            .and_then(|timer| timer.next_due(channels));
+        let idle = self.idle_timer.as_ref().and_then(|timer| timer.next_due(channels));
         let frame = self.frame_timer.next_due(channels);
         let phases = PhaseTimer::ALL.map(|timer| self.phase_timers.list(timer).next_due(channels));
         phases.into_iter().chain([idle, frame]).flatten().min()

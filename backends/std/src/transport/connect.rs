@@ -90,8 +90,7 @@ impl Sockets {
         };
         match connected {
             Some(stream) => {
-                self.add_stream(link, stream)
-                    .map_err(|_| Status::ConnectFailed)?;
+                self.add_stream(link, stream).map_err(|_| Status::ConnectFailed)?;
                 self.links.outcome(link, Ok(()));
             }
             None => {
@@ -128,11 +127,7 @@ impl Sockets {
         let mailbox = self.mailbox(link);
         let lookup = self.resolver.start(name, port, mailbox);
         let lookup = lookup.map_err(|_| purpose.failed())?;
-        let resolving = Resolving {
-            _lookup: lookup,
-            host: host.to_owned(),
-            purpose,
-        };
+        let resolving = Resolving { _lookup: lookup, host: host.to_owned(), purpose };
         self.links.put(link, State::Resolving(Box::new(resolving)));
         Ok(())
     }
@@ -168,15 +163,15 @@ impl Sockets {
             let Ok(mut stream) = TcpStream::connect(address) else {
                 continue;
             };
-            if self.register(link, &mut stream).is_err() {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if self.register(link, &mut stream, interest).is_err() {
                 continue;
             }
             match tcp::is_connected(&stream) {
                 Ok(true) => self.connected(link, stream),
                 Ok(false) => {
                     let connecting = Connecting { stream, rest };
-                    self.links
-                        .put(link, State::Connecting(Box::new(connecting)));
+                    self.links.put(link, State::Connecting(Box::new(connecting)));
                 }
                 Err(_) => {
                     self.deregister(&mut stream);
@@ -219,8 +214,7 @@ impl Sockets {
         mut listener: Listener,
     ) -> Result<(), Status> {
         if let Some(source) = listener.source() {
-            self.register(link, source)
-                .map_err(|_| Status::ListenFailed)?;
+            self.register(link, source, Interest::READABLE).map_err(|_| Status::ListenFailed)?;
         }
         self.links.put(link, State::Listener(Box::new(listener)));
         self.links.outcome(link, Ok(()));
@@ -228,18 +222,22 @@ impl Sockets {
     }
 
     pub(super) fn add_stream(&mut self, link: Link, mut stream: Stream) -> io::Result<()> {
+        let interest = stream.interest(false);
         if let Some(source) = stream.source() {
-            self.register(link, source)?;
+            self.register(link, source, interest)?;
         }
         self.links.put(link, State::Stream(stream));
         Ok(())
     }
 
-    /// Registers once, for everything: which of it is reported, [`Links`](super::links::Links) decides.
-    fn register(&mut self, link: Link, source: &mut dyn Source) -> io::Result<()> {
+    fn register(
+        &mut self,
+        link: Link,
+        source: &mut dyn Source,
+        interest: Interest,
+    ) -> io::Result<()> {
         let token = Owner::Link(self.links.key(link)).token();
-        self.registry
-            .register(source, token, Interest::READABLE | Interest::WRITABLE)
+        self.registry.register(source, token, interest)
     }
 
     pub(super) fn deregister(&self, source: &mut dyn Source) {
@@ -248,9 +246,6 @@ impl Sockets {
     }
 
     pub(super) fn mailbox(&mut self, link: Link) -> Mailbox {
-        Mailbox {
-            inbox: self.inbox.clone(),
-            key: self.links.key(link),
-        }
+        Mailbox { inbox: self.inbox.clone(), key: self.links.key(link) }
     }
 }

@@ -29,11 +29,7 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(waker: Arc<mio::Waker>) -> Arc<Inbox> {
-        Arc::new(Inbox {
-            news: Mutex::default(),
-            filled: AtomicBool::new(false),
-            waker,
-        })
+        Arc::new(Inbox { news: Mutex::default(), filled: AtomicBool::new(false), waker })
     }
 
     pub(super) fn has_news(&self) -> bool {

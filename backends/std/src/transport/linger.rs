@@ -61,10 +61,7 @@ impl Lingering {
             return;
         };
         // Tells at once if something is there already.
-        if registry
-            .reregister(source, Owner::Lingering(key).token(), Interest::READABLE)
-            .is_err()
-        {
+        if registry.reregister(source, Owner::Lingering(key).token(), Interest::READABLE).is_err() {
             return self.free.push(key.index);
         }
         self.places[usize::from(key.index)].stream = Some(stream);
@@ -85,9 +82,7 @@ impl Lingering {
             Drained::Ended => false,
             Drained::More => stream.source().is_some_and(|source| {
                 let token = Owner::Lingering(key).token();
-                registry
-                    .reregister(source, token, Interest::READABLE)
-                    .is_ok()
+                registry.reregister(source, token, Interest::READABLE).is_ok()
             }),
         };
         if goes_on {
@@ -139,10 +134,7 @@ impl Lingering {
         if let Some(index) = self.free.pop() {
             return self.places[usize::from(index)].key;
         }
-        let key = Key {
-            index: self.places.len() as u16,
-            generation: 0,
-        };
+        let key = Key { index: self.places.len() as u16, generation: 0 };
         self.places.push(Place { key, stream: None });
         key
     }

@@ -28,10 +28,7 @@ impl Key {
 
     /// The same entry, the next time it is used.
     pub(super) fn next(self) -> Key {
-        Key {
-            generation: self.generation.wrapping_add(1) & GENERATIONS,
-            ..self
-        }
+        Key { generation: self.generation.wrapping_add(1) & GENERATIONS, ..self }
     }
 
     fn token(self) -> Token {
@@ -61,11 +58,7 @@ impl Owner {
             index: token.0 as u16,
             generation: (token.0 >> GENERATION_SHIFT) as u32 & GENERATIONS,
         };
-        if token.0 & LINGERING_BIT == 0 {
-            Owner::Link(key)
-        } else {
-            Owner::Lingering(key)
-        }
+        if token.0 & LINGERING_BIT == 0 { Owner::Link(key) } else { Owner::Lingering(key) }
     }
 }
 
@@ -137,10 +130,7 @@ impl Links {
         if self.slots.len() <= link.index() {
             self.slots.resize_with(link.index() + 1, Slot::default);
         }
-        Key {
-            index: link.0,
-            generation: self.slots[link.index()].generation,
-        }
+        Key { index: link.0, generation: self.slots[link.index()].generation }
     }
 
     pub(super) fn get(&self, link: Link) -> Option<&Slot> {
@@ -153,8 +143,7 @@ impl Links {
 
     /// The link `key` names, if it was not closed since.
     pub(super) fn find(&mut self, key: Key) -> Option<&mut Slot> {
-        self.get_mut(key.link())
-            .filter(|slot| slot.generation == key.generation)
+        self.get_mut(key.link()).filter(|slot| slot.generation == key.generation)
     }
 
     /// Puts something behind a link that [`Links::key`] has made room for.
@@ -171,11 +160,7 @@ impl Links {
     pub(super) fn close(&mut self, link: Link) -> Option<Slot> {
         let key = self.key(link).next();
         let slot = self.get_mut(link)?;
-        let fresh = Slot {
-            generation: key.generation,
-            queued: slot.queued,
-            ..Slot::default()
-        };
+        let fresh = Slot { generation: key.generation, queued: slot.queued, ..Slot::default() };
         Some(std::mem::replace(slot, fresh))
     }
 
@@ -278,15 +263,7 @@ mod tests {
                 assert_ne!(Owner::Link(key).token(), super::super::WAKE);
             }
         }
-        assert_eq!(
-            Key {
-                index: 3,
-                generation: GENERATIONS
-            }
-            .next()
-            .generation,
-            0
-        );
+        assert_eq!(Key { index: 3, generation: GENERATIONS }.next().generation, 0);
     }
 
     #[test]

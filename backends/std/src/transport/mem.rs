@@ -1,7 +1,7 @@
 //! Connections in memory, between the engines of one process or within one.
 //!
-//! A connection is two pipes of bounded size, each behind its own lock. Like a socket, a pipe reports
-//! only to an end that waits: one that found it empty, or full.
+//! A connection is two pipes of bounded size, each behind its own lock. Like a socket, a pipe
+//! reports only to an end that waits: one that found it empty, or full.
 
 use super::inbox::{Mailbox, lock};
 use std::collections::{BTreeMap, VecDeque};
@@ -49,24 +49,15 @@ pub(super) fn listen(name: &str, owner: Mailbox) -> Result<Listener, Status> {
     if listeners.contains_key(name) {
         return Err(Status::ListenFailed);
     }
-    let queue = Mutex::new(Queue {
-        listener_waits: true,
-        ..Queue::default()
-    });
+    let queue = Mutex::new(Queue { listener_waits: true, ..Queue::default() });
     let backlog = Arc::new(Backlog { owner, queue });
     listeners.insert(name.to_owned(), backlog.clone());
-    Ok(Listener {
-        name: name.to_owned(),
-        backlog,
-    })
+    Ok(Listener { name: name.to_owned(), backlog })
 }
 
 /// Connects to a name; `None` while too many wait to be accepted there.
 pub(super) fn connect(name: &str, end: Mailbox) -> Result<Option<Stream>, Status> {
-    let backlog = lock(&LISTENERS)
-        .get(name)
-        .cloned()
-        .ok_or(Status::ConnectFailed)?;
+    let backlog = lock(&LISTENERS).get(name).cloned().ok_or(Status::ConnectFailed)?;
     let mut queue = lock(&backlog.queue);
     if queue.closed {
         return Err(Status::ConnectFailed);
@@ -250,7 +241,8 @@ impl Connection {
     }
 }
 
-/// One end of a connection. Dropped, it closes gracefully: what it has sent stays readable.
+/// One end of a connection. Dropped, it closes gracefully: what it has sent stays readable, and
+/// what the peer still sends is refused rather than swallowed.
 #[derive(Debug)]
 pub(super) struct Stream {
     connection: Arc<Connection>,
@@ -284,11 +276,7 @@ impl Stream {
             // The end is still to be read.
             self.connection.tell(self.side, Ready::Readable);
         }
-        if count == 0 && !ended {
-            Poll::Pending
-        } else {
-            Poll::Ready(Ok(count))
-        }
+        if count == 0 && !ended { Poll::Pending } else { Poll::Ready(Ok(count)) }
     }
 
     pub(super) fn send(&self, bufs: &[&[u8]]) -> Poll<Result<usize, Status>> {
@@ -303,11 +291,7 @@ impl Stream {
         if wake {
             self.connection.tell(self.side.peer(), Ready::Readable);
         }
-        if count == 0 {
-            Poll::Pending
-        } else {
-            Poll::Ready(Ok(count))
-        }
+        if count == 0 { Poll::Pending } else { Poll::Ready(Ok(count)) }
     }
 
     /// Leaves at once: the peer reads an error instead of what was sent.
@@ -337,10 +321,7 @@ mod tests {
         assert_eq!(pipe.put(&[&[2], &[3, 4], &[5]]), (2, false));
         let (mut first, mut second) = ([0; CAPACITY - 2], [0; 4]);
         assert_eq!(pipe.take(&mut [&mut first, &mut second]), (CAPACITY, false));
-        assert_eq!(
-            (first[0], first[CAPACITY - 3], second),
-            (1, 1, [2, 3, 0, 0])
-        );
+        assert_eq!((first[0], first[CAPACITY - 3], second), (1, 1, [2, 3, 0, 0]));
         assert_eq!(pipe.take(&mut [&mut second]), (0, false));
     }
 

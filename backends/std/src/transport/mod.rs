@@ -45,8 +45,8 @@ pub(crate) const WAKE: mio::Token = mio::Token(usize::MAX);
 /// Nothing here polls or blocks, so it can be used while another thread sleeps in the poll. What
 /// it has to report without an event of the poll, [`Sockets::has_news`] says: look before sleeping.
 ///
-/// Sockets are registered once, edge-triggered. The hints of an edge are kept per link, so that an edge
-/// that came before the engine asked is not lost.
+/// Sockets are watched edge-triggered from the start. What an edge said is kept per link, so that
+/// one that came before the engine asked is not lost.
 ///
 /// Dropped, it ends everything without waiting: socket files and names are removed,
 /// and the system still delivers what was sent, except on connections with unread input.
@@ -251,6 +251,20 @@ impl Transport for Sockets {
 
     fn want_write(&mut self, link: Link, on: bool) {
         self.links.want_write(link, on);
+        let token = Owner::Link(self.links.key(link)).token();
+        let Some(slot) = self.links.get_mut(link) else {
+            return;
+        };
+        let State::Stream(stream) = &mut slot.state else {
+            return;
+        };
+        let interest = stream.interest(on);
+        if interest != stream.interest(!on)
+            && let Some(source) = stream.source()
+        {
+            // Tells at once if there is room already. It cannot fail on an open socket.
+            let _ = self.registry.reregister(source, token, interest);
+        }
     }
 
     fn next_ready(&mut self) -> Option<(Link, Ready)> {
@@ -272,16 +286,10 @@ impl Transport for Sockets {
                 if how == Close::Abort {
                     stream.abort();
                 }
-                stream
-                    .source()
-                    .into_iter()
-                    .for_each(|source| self.deregister(source));
+                stream.source().into_iter().for_each(|source| self.deregister(source));
             }
             State::Listener(mut listener) => {
-                listener
-                    .source()
-                    .into_iter()
-                    .for_each(|source| self.deregister(source));
+                listener.source().into_iter().for_each(|source| self.deregister(source));
             }
             State::Connecting(mut connecting) => self.deregister(&mut connecting.stream),
             State::Idle | State::Resolving(_) | State::Retrying(_) => {}

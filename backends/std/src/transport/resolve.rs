@@ -43,18 +43,12 @@ impl Resolver {
     /// When there is no thread to do it.
     pub(super) fn start(&self, host: &str, port: u16, mailbox: Mailbox) -> io::Result<Lookup> {
         let wanted = Arc::new(());
-        let job = Job {
-            host: host.to_owned(),
-            port,
-            mailbox,
-            wanted: Arc::downgrade(&wanted),
-        };
+        let job = Job { host: host.to_owned(), port, mailbox, wanted: Arc::downgrade(&wanted) };
         let mut shared = lock(&self.shared);
         if shared.workers < WORKERS {
             let theirs = self.shared.clone();
-            let spawned = thread::Builder::new()
-                .name("tofu-resolver".into())
-                .spawn(move || work(&theirs));
+            let spawned =
+                thread::Builder::new().name("tofu-resolver".into()).spawn(move || work(&theirs));
             match spawned {
                 Ok(_) => shared.workers += 1,
                 Err(error) if shared.workers == 0 => return Err(error),

@@ -1,6 +1,7 @@
 //! Connections: bytes in and out, without allocation.
 
 use super::mem;
+use mio::Interest;
 use mio::event::Source;
 use mio::net::TcpStream;
 #[cfg(unix)]
@@ -16,8 +17,8 @@ const RECV_SLICES: usize = 8;
 /// The most buffers one call writes from: what the engine gathers.
 const SEND_SLICES: usize = 64;
 
-/// Whether a short read or write alone says that the system will report the next chance. So it is with
-/// epoll and kqueue; other selectors want to see "would block" first.
+/// Whether a short read or write alone says that the system will report the next chance. So it is
+/// with epoll and kqueue; other selectors want to see "would block" first.
 const SHORT_IS_BLOCKED: bool = cfg!(any(
     target_os = "linux",
     target_os = "android",
@@ -81,6 +82,21 @@ impl Stream {
         }
     }
 
+    /// What the poll is to watch. TCP tells of room only to who was refused some, so it can always
+    /// be watched. A Unix socket tells of it each time the peer reads, which would wake us for
+    /// nothing.
+    pub(super) fn interest(&self, wants_write: bool) -> Interest {
+        let on_demand = match self {
+            #[cfg(unix)]
+            Stream::Uds(_) => true,
+            _ => false,
+        };
+        match on_demand && !wants_write {
+            true => Interest::READABLE,
+            false => Interest::READABLE | Interest::WRITABLE,
+        }
+    }
+
     /// What is registered with the poll, if anything.
     pub(super) fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
@@ -97,7 +113,8 @@ pub(super) fn recv_waits(slices: usize) -> bool {
     SHORT_IS_BLOCKED && slices <= RECV_SLICES
 }
 
-/// Whether after a write that did not take all of `slices` buffers an event comes once there is room.
+/// Whether after a write that did not take all of `slices` buffers an event comes once there is
+/// room.
 pub(super) fn send_waits(slices: usize) -> bool {
     SHORT_IS_BLOCKED && slices <= SEND_SLICES
 }
@@ -106,14 +123,17 @@ fn recv<S>(mut socket: &S, bufs: &mut [&mut [u8]]) -> Poll<Result<usize, Status>
 where
     for<'a> &'a S: Read,
 {
-    let count = bufs.len().min(RECV_SLICES);
     loop {
         let result = if let [one] = &mut *bufs {
             socket.read(one)
         } else {
             let mut slices: [_; RECV_SLICES] = std::array::from_fn(|_| IoSliceMut::new(&mut []));
-            for (slice, buf) in slices.iter_mut().zip(bufs.iter_mut()) {
+            let mut count = 0;
+            // Empty ones could fill all the places, and reading nothing looks like the end.
+            let room = bufs.iter_mut().filter(|buf| !buf.is_empty());
+            for (slice, buf) in slices.iter_mut().zip(room) {
                 *slice = IoSliceMut::new(buf);
+                count += 1;
             }
             socket.read_vectored(&mut slices[..count])
         };
@@ -129,14 +149,15 @@ fn send<S>(mut socket: &S, bufs: &[&[u8]]) -> Poll<Result<usize, Status>>
 where
     for<'a> &'a S: Write,
 {
-    let count = bufs.len().min(SEND_SLICES);
     loop {
         let result = if let [one] = bufs {
             socket.write(one)
         } else {
             let mut slices = [IoSlice::new(&[]); SEND_SLICES];
-            for (slice, buf) in slices.iter_mut().zip(bufs) {
+            let mut count = 0;
+            for (slice, buf) in slices.iter_mut().zip(bufs.iter().filter(|buf| !buf.is_empty())) {
                 *slice = IoSlice::new(buf);
+                count += 1;
             }
             socket.write_vectored(&slices[..count])
         };

@@ -12,9 +12,7 @@ const BACKLOG: i32 = 1024;
 
 /// The host without the brackets an IPv6 literal may have.
 pub(super) fn bare_host(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host)
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 /// Where to connect, if that needs no name service: for an empty host, here.
@@ -38,10 +36,7 @@ pub(super) fn listen(host: &str, addresses: &[SocketAddr]) -> Result<Listener, S
     let mut addresses = addresses.iter();
     let socket = addresses.find_map(|address| bind(*address, false).ok());
     let socket = socket.ok_or(Status::ListenFailed)?;
-    Ok(Listener {
-        socket,
-        host: host.to_owned(),
-    })
+    Ok(Listener { socket, host: host.to_owned() })
 }
 
 /// Listens on every interface: IPv6 and IPv4, or IPv4 where that is all there is.
@@ -53,26 +48,16 @@ pub(super) fn listen_everywhere(port: u16) -> Result<Listener, Status> {
         bound => bound,
     };
     let socket = socket.map_err(|_| Status::ListenFailed)?;
-    Ok(Listener {
-        socket,
-        host: String::new(),
-    })
+    Ok(Listener { socket, host: String::new() })
 }
 
 /// The port is the reason, so that another family must not be tried: it would be half a listener.
 fn is_taken(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::AddrInUse | ErrorKind::PermissionDenied
-    )
+    matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
 }
 
 fn bind(address: SocketAddr, both_families: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // On Windows this would let two listeners share the port.
     if cfg!(unix) {
         socket.set_reuse_address(true)?;

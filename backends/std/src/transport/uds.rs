@@ -35,10 +35,7 @@ struct FileId {
 
 impl FileId {
     fn of(metadata: &Metadata) -> FileId {
-        FileId {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+        FileId { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
@@ -56,12 +53,7 @@ pub(super) fn listen(path: &str) -> Result<Listener, Status> {
     };
     let socket = socket.map_err(|_| Status::ListenFailed)?;
     let id = socket_file(&file);
-    Ok(Listener {
-        socket,
-        path: path.to_owned(),
-        file,
-        id,
-    })
+    Ok(Listener { socket, path: path.to_owned(), file, id })
 }
 
 /// Connects to a path; `None` while too many wait to be accepted there.
@@ -101,10 +93,7 @@ fn remove_stale(file: &Path, address: &SocketAddr) -> io::Result<()> {
 /// The socket file at a path, if it is one.
 fn socket_file(path: &Path) -> Option<FileId> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    metadata
-        .file_type()
-        .is_socket()
-        .then(|| FileId::of(&metadata))
+    metadata.file_type().is_socket().then(|| FileId::of(&metadata))
 }
 
 impl Listener {

@@ -9,10 +9,7 @@ pub const SOON: Duration = Duration::from_secs(20);
 
 /// The next thing a group receives.
 pub fn receive(group: &ChannelGroup) -> Received {
-    group
-        .wait_receive(SOON)
-        .expect("the engine runs")
-        .expect("something comes in time")
+    group.wait_receive(SOON).expect("the engine runs").expect("something comes in time")
 }
 
 /// The next thing, which must be a peer's message.
