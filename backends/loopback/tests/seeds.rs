@@ -12,7 +12,7 @@ use tofu_core::{ChannelNumber, Instant, Message, Opcode, Received, Status};
 use tofu_loopback::{Chance, Faults, Network, Rng};
 
 const CLIENTS: u64 = 3;
-const REQUESTS: u64 = 25;
+const REQUESTS: u64 = 15;
 /// Ids of one client's messages begin at its number times this.
 const BLOCK: u64 = 1_000;
 /// More than any run takes.
