@@ -68,8 +68,12 @@ pub(crate) enum Place {
     None,
     /// The engine's: to be read.
     Reading,
-    /// Its group's: to be read once the group may.
-    Paused,
+    /// Its group's: its next frame waits for a message of this class.
+    Parked(usize),
+    /// Its group's: waits for the staging buffer.
+    Blocked,
+    /// None: the notice of its last frame that was too long has to be received first.
+    AwaitNotice,
     /// The engine's: a listener that waits for a free channel.
     Waiting,
 }
@@ -89,7 +93,7 @@ pub struct Channel<P: Platform> {
     pub(crate) write_blocked: bool,
     /// What [`Transport::want_write`](crate::Transport::want_write) was told last.
     pub(crate) wants_write: bool,
-    /// Not read while it holds its share in unsent answers.
+    /// Not read while it holds its share in unread messages and unsent answers.
     pub(crate) held: bool,
     /// A notice other than `channel_closed` waits in the group's queue.
     pub(crate) notice_waits: bool,
@@ -171,6 +175,11 @@ impl<P: Platform> Channel<P> {
     /// Whether the application knows of it.
     pub(crate) fn announced(&self) -> bool {
         self.phase != Phase::AwaitHello
+    }
+
+    /// Whether it has something to read that is not read for our own sake.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(self.place, Place::Parked(_) | Place::Blocked | Place::AwaitNotice)
     }
 
     /// Whether the timer of the frame at hand runs.

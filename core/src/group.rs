@@ -3,7 +3,7 @@
 use crate::channel::{Member, Reading};
 use crate::list::{List, NIL};
 use crate::platform::Platform;
-use crate::pool::PerClass;
+use crate::pool::{MAX_CLASSES, PerClass};
 use crate::queue::Queue;
 use crate::storage::Slot;
 use core::ops::Range;
@@ -26,10 +26,11 @@ pub struct Group<P: Platform> {
     /// Peers' messages in the queue or being read.
     pub(crate) unread: PerClass,
     pub(crate) members: List<Member>,
-    /// Channels that have something to read, while the group may not.
-    pub(crate) paused: List<Reading>,
-    /// The channel whose frame the group cannot take now.
-    pub(crate) is_paused: bool,
+    /// Channels whose next frame waits for a message, by size class.
+    pub(crate) parked: [List<Reading>; MAX_CLASSES],
+    pub(crate) parked_count: u32,
+    /// Channels that wait for the staging buffer.
+    pub(crate) blocked: List<Reading>,
     /// `pool_empty` was said in this episode.
     pub(crate) pool_empty_said: bool,
     /// It waits in the queue.
@@ -54,8 +55,9 @@ impl<P: Platform> Default for Group<P> {
             queue: Queue::default(),
             unread: PerClass::default(),
             members: List::default(),
-            paused: List::default(),
-            is_paused: false,
+            parked: Default::default(),
+            parked_count: 0,
+            blocked: List::default(),
             pool_empty_said: false,
             pool_empty_waits: false,
             updates: 0,

@@ -408,6 +408,19 @@ impl<P: Platform> Message<P> {
         self.buffer.get_mut(filled..end).unwrap_or_default()
     }
 
+    /// How long the text headers are once [`Message::announce`] is done with them.
+    pub(crate) fn announced_text_len(&self, limits: Limits) -> usize {
+        let text = self.text();
+        let kept = text.as_bytes().len() - text.lines_len(LIMITS);
+        if limits == Limits::MAX {
+            return kept;
+        }
+        let mut measure = Measure { len: 0, valid: true };
+        // Measuring does not fail.
+        let _ = fmt::write(&mut measure, format_args!("{LIMITS}:{limits}\r\n"));
+        kept + measure.len
+    }
+
     /// Puts the engine's own announcement in place of any in the message.
     pub(crate) fn announce(&mut self, limits: Limits) -> Result<(), MessageError> {
         if limits == Limits::MAX {

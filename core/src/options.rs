@@ -10,6 +10,9 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How long an accepted connection may take to say hello.
     pub hello_timeout: Duration,
+    /// How long a peer may take none of what waits to be sent to it; `None` for as long as it
+    /// likes. A server with strangers for clients wants one: who never reads holds part of the pool.
+    pub send_timeout: Option<Duration>,
     /// How long a goodbye may make no progress.
     pub bye_timeout: Duration,
     /// How long a frame may take to arrive once it has begun.
@@ -28,6 +31,7 @@ impl Options {
     pub const DEFAULT: Options = Options {
         connect_timeout: Duration::from_secs(10),
         hello_timeout: Duration::from_secs(10),
+        send_timeout: None,
         bye_timeout: Duration::from_secs(10),
         frame_timeout: Duration::from_secs(30),
         idle_timeout: None,

@@ -41,8 +41,8 @@ pub trait Platform: Sized + 'static {
         None
     }
 
-    /// A fresh message id. `counter` is the engine's own; a host overrides this to
-    /// make ids unique in the process.
+    /// A fresh message id, not 0. `counter` is the engine's own, which is enough where there is one
+    /// engine; a platform with several overrides this to make ids unique in the process.
     fn unique_id(counter: &mut u64) -> u64 {
         *counter = counter.wrapping_add(1).max(1);
         *counter
@@ -76,7 +76,8 @@ impl<T> Lock<T> for LocalLock<T> {
 ///
 /// `buffer` and `pool` are the types of a message's bytes and of the handle to the pool:
 /// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `messages` is the number of
-/// messages of all size classes.
+/// messages of all size classes. `allocate` and `unique_id` may follow, as functions, to replace
+/// the platform's defaults.
 ///
 /// ```
 /// tofu_core::platform! {
@@ -105,7 +106,8 @@ macro_rules! platform {
             channels: $channels:expr,
             groups: $groups:expr $(,)?
         }
-        $(allocate: $allocate:expr $(,)?)?
+        $(allocate: $allocate:expr,)?
+        $(unique_id: $unique_id:expr,)?
     ) => {
         $(#[$meta])*
         $vis struct $name;
@@ -127,6 +129,11 @@ macro_rules! platform {
             $(
                 fn allocate(len: usize) -> Option<Self::Buffer> {
                     ($allocate)(len)
+                }
+            )?
+            $(
+                fn unique_id(counter: &mut u64) -> u64 {
+                    ($unique_id)(counter)
                 }
             )?
         }

@@ -38,6 +38,13 @@ pub struct Class<P: Platform> {
     free: P::FreeList,
 }
 
+/// What reading needs to know of a size class. One that does not exist limits nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct ClassView {
+    pub(crate) size: usize,
+    pub(crate) free: u16,
+}
+
 impl<P: Platform> Class<P> {
     fn free(&self) -> u16 {
         let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
@@ -197,6 +204,27 @@ impl<P: Platform> Pool<P> {
             let free = state.classes.as_slice().get(class).map_or(0, Class::free);
             state.starved |= free <= held;
             free > held
+        })
+    }
+
+    /// As [`Pool::has_room`] for somebody who was refused before: there should be some more,
+    /// so that reading does not stop and go with each message, unless he holds none.
+    pub(crate) fn has_room_again(&self, class: usize, held: u16) -> bool {
+        let margin = self.state.with(|state| {
+            let capacity = state.classes.as_slice().get(class).map_or(0, |class| class.capacity);
+            if held == 0 { 0 } else { capacity / 16 }
+        });
+        self.has_room(class, held.saturating_add(margin))
+    }
+
+    /// The size classes, small to large; those that do not exist limit nothing.
+    pub(crate) fn classes(&self) -> [ClassView; MAX_CLASSES] {
+        self.state.with(|state| {
+            let mut views = [ClassView { size: usize::MAX, free: u16::MAX }; MAX_CLASSES];
+            for (view, class) in views.iter_mut().zip(state.classes.as_slice()) {
+                *view = ClassView { size: class.size, free: class.free() };
+            }
+            views
         })
     }
 

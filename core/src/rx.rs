@@ -47,17 +47,27 @@ enum Verdict {
     End(Status),
 }
 
-/// What became of the bytes read ahead.
+/// What became of what was read.
 #[derive(PartialEq, Eq)]
-enum Staged {
-    /// All are used.
-    Drained,
-    /// The group cannot take the next frame now.
-    Paused,
+enum Drained {
+    /// All of it is used.
+    Empty,
+    /// The next frame cannot be taken now; the channel was put aside.
+    Parked,
     /// The budget is used up.
     Budget,
     /// The channel ended.
     Ended,
+}
+
+/// Who else's bytes are in a group's staging buffer.
+enum Staging {
+    /// Nobody's.
+    Free,
+    /// Those of this channel, which may go on.
+    Of(u32),
+    /// Those of a channel that waits.
+    Held,
 }
 
 /// What one call of the transport's `recv` brought.
@@ -77,9 +87,9 @@ enum Allowance {
     Ahead(usize),
     /// The message at hand.
     Rest,
-    /// Nothing until its group may be read again.
-    Park,
-    /// Nothing until some of its answers are sent.
+    /// Nothing until the staging buffer is free.
+    Block,
+    /// Nothing until some of its messages are received, or its answers sent.
     Hold,
 }
 
@@ -87,49 +97,48 @@ impl<P: Platform> Engine<P> {
     /// Reads one channel until there is no more, it had its turn, or something holds it up.
     pub(crate) fn read_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
         let Some(group) = self.group_index_of(slot) else { return };
-        // What was read ahead for a channel of this group goes first.
-        if let Some(owner) = self.drainable(group)
-            && self.drain_staging(owner, group, io, left) == Staged::Budget
+        if let Staging::Of(owner) = self.staging_for(slot, group)
+            && self.drain(owner, group, io, left) == Drained::Budget
         {
             return self.enqueue_read(slot);
         }
-        let mut read = 0;
+        let (mut read, mut more) = (0, true);
         while self.is_readable(slot) {
-            if *left == 0 || read >= QUOTA {
-                self.enqueue_read(slot);
-                break;
+            match self.drain(slot, group, io, left) {
+                Drained::Empty if !more => break,
+                Drained::Empty if read < QUOTA => {}
+                Drained::Empty | Drained::Budget => {
+                    self.enqueue_read(slot);
+                    break;
+                }
+                Drained::Parked | Drained::Ended => return,
             }
             let window = match self.allowance(slot, group) {
                 Allowance::Ahead(window) => window,
                 Allowance::Rest => 0,
-                Allowance::Park => return self.park(slot, group),
+                Allowance::Block => return self.block(slot, group),
                 Allowance::Hold => return self.hold(slot),
             };
-            let (count, full) = match self.fetch(slot, group, window, io) {
-                Fetched::Bytes { count, full } => (count, full),
+            match self.fetch(slot, group, window, io) {
+                Fetched::Bytes { count, full } => {
+                    read += count;
+                    more = full;
+                    self.touch(slot);
+                }
                 Fetched::Pending => break,
                 Fetched::Lost(status) => return self.finish_lost(slot, status, io),
-            };
-            read += count;
-            self.touch(slot);
-            let staged = match window {
-                0 => self.complete_rest(slot, io, left),
-                _ => self.drain_staging(slot, group, io, left),
-            };
-            match staged {
-                Staged::Drained if !full => break,
-                Staged::Drained | Staged::Paused => {}
-                Staged::Budget => return self.enqueue_read(slot),
-                Staged::Ended => return,
             }
         }
         self.watch_frame(slot);
     }
 
-    /// The channel whose bytes were read ahead, if its group may go on with them.
-    fn drainable(&self, group: u32) -> Option<u32> {
-        let group = self.groups.get(group)?;
-        if group.is_paused { None } else { group.owner }
+    fn staging_for(&self, slot: u32, group: u32) -> Staging {
+        let owner = self.groups.get(group).and_then(|group| group.owner);
+        let Some(owner) = owner.filter(|&owner| owner != slot) else { return Staging::Free };
+        match self.channels.get(owner).map(|channel| channel.place) {
+            Some(Place::Parked(_) | Place::AwaitNotice) => Staging::Held,
+            _ => Staging::Of(owner),
+        }
     }
 
     fn is_readable(&self, slot: u32) -> bool {
@@ -137,22 +146,44 @@ impl<P: Platform> Engine<P> {
         channel.is_some_and(|channel| matches!(channel.phase, Phase::AwaitHello | Phase::Open))
     }
 
-    /// Puts a channel aside until its group may be read again. Its frame's time stands still.
-    fn park(&mut self, slot: u32, group: u32) {
+    /// Puts a channel aside until its group may have another message of this class. Its frame's time
+    /// stands still.
+    fn park(&mut self, slot: u32, index: u32, class: usize) -> Drained {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
-        let Some(channel) = self.channels.get_mut(slot) else {
-            return;
+        let dry = self.pool.free_by_class().get(class) == Some(&0);
+        let (Some(channel), Some(group)) =
+            (self.channels.get_mut(slot), self.groups.get_mut(index))
+        else {
+            return Drained::Ended;
         };
-        if channel.place != Place::None {
-            return;
+        debug_assert!(channel.place == Place::None, "a channel is in one place");
+        channel.place = Place::Parked(class);
+        if let Some(list) = group.parked.get_mut(class) {
+            list.push_back(self.channels.as_mut_slice(), slot);
         }
-        channel.place = Place::Paused;
+        group.parked_count += 1;
+        self.parked += 1;
+        if dry && !group.pool_empty_said && !group.pool_empty_waits {
+            group.pool_empty_said = true;
+            group.pool_empty_waits = true;
+            debug!("pool is empty, reading stops");
+            self.deliver(index, Item::Notice(Notice::of_group(Status::PoolEmpty)));
+        }
+        self.release_staging(slot, index);
+        Drained::Parked
+    }
+
+    /// Puts a channel aside until the staging buffer of its group is free.
+    fn block(&mut self, slot: u32, group: u32) {
+        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        channel.place = Place::Blocked;
         if let Some(group) = self.groups.get_mut(group) {
-            group.paused.push_back(self.channels.as_mut_slice(), slot);
+            group.blocked.push_back(self.channels.as_mut_slice(), slot);
         }
     }
 
-    /// Puts a channel aside until it has sent some of what it holds.
+    /// Puts a channel aside until it holds less.
     fn hold(&mut self, slot: u32) {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
         if let Some(channel) = self.channels.get_mut(slot) {
@@ -170,39 +201,48 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// What may be read now. Bytes are read ahead only for as few messages as they may hold
-    /// that the shares have room for all of them.
+    /// What may be read now. Of each size class no more frames can begin in the bytes read ahead than
+    /// the shares have room for, so that a frame which has to wait leaves nothing behind that would
+    /// hold up the group's other channels.
     ///
     /// A message that was begun is always read on: where it is such messages that use up a
     /// share, nothing else would end the wait.
-    fn allowance(&self, slot: u32, group: u32) -> Allowance {
-        let (Some(channel), Some(group)) = (self.channels.get(slot), self.groups.get(group)) else {
-            return Allowance::Park;
+    fn allowance(&self, slot: u32, group_index: u32) -> Allowance {
+        let (Some(channel), Some(group)) = (self.channels.get(slot), self.groups.get(group_index))
+        else {
+            return Allowance::Hold;
         };
         let begun = matches!(channel.frame, Frame::Payload { .. });
-        if group.is_paused {
-            return if begun { Allowance::Rest } else { Allowance::Park };
+        if matches!(self.staging_for(slot, group_index), Staging::Held) {
+            return if begun { Allowance::Rest } else { Allowance::Block };
         }
-        let free = self.pool.free_by_class();
-        let ([free_small, ..], [group_small, ..]) = (free, group.unread);
-        let mut small = free_small.saturating_sub(group_small);
-        for (class, (&free, &answers)) in free.iter().zip(&channel.answers).enumerate() {
-            if answers == 0 || channel.send_failed.is_some() {
-                continue;
+        let mut window = group.staging.len();
+        let mut smaller = 0;
+        let counts = channel.answers.iter().zip(&channel.unread).zip(&group.unread);
+        for (class, ((&answers, &unread), &group_unread)) in
+            self.pool.classes().into_iter().zip(counts)
+        {
+            let mut room = class.free.saturating_sub(group_unread);
+            // Half of a channel's share, so that what others take meanwhile costs no refusal to an
+            // application that answers each.
+            let held = answers.saturating_add(unread);
+            if held > 0 && channel.send_failed.is_none() {
+                let rest = (class.free / 2).saturating_sub(held);
+                if rest == 0 {
+                    return if begun { Allowance::Rest } else { Allowance::Hold };
+                }
+                room = room.min(rest);
             }
-            let unread = channel.unread.get(class).copied().unwrap_or_default();
-            let room = free.saturating_sub(answers.saturating_add(unread));
-            if room == 0 {
-                return if begun { Allowance::Rest } else { Allowance::Hold };
-            }
-            if class == 0 {
-                small = small.min(room);
-            }
+            // Each message that is taken makes one fewer free and one more held.
+            let frames = usize::from(room.div_ceil(2));
+            let most = match smaller {
+                0 => frames * HEADER_LEN,
+                _ => frames.saturating_sub(1).saturating_mul(smaller),
+            };
+            window = window.min(most);
+            smaller = class.size;
         }
-        // Each message that is taken makes one fewer free and one more held.
-        let messages = usize::from(small.div_ceil(2));
-        let most = group.staging.len();
-        Allowance::Ahead((messages * HEADER_LEN).clamp(HEADER_LEN.min(most), most))
+        Allowance::Ahead(window.max(HEADER_LEN.min(group.staging.len())))
     }
 
     /// Reads once: the rest of the message at hand, then `window` bytes ahead.
@@ -241,40 +281,15 @@ impl<P: Platform> Engine<P> {
         Fetched::Bytes { count, full: count == room }
     }
 
-    /// Delivers the message at hand if it is whole now.
-    fn complete_rest(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) -> Staged {
-        let Some(channel) = self.channels.get_mut(slot) else { return Staged::Ended };
-        match core::mem::take(&mut channel.frame) {
-            Frame::Payload { message, filled } if filled >= message.raw_header().frame_len() => {
-                *left = left.saturating_sub(1);
-                self.moved += 1;
-                self.deliver_peer(slot, message, io)
-            }
-            frame => {
-                channel.frame = frame;
-                Staged::Drained
-            }
-        }
-    }
-
-    /// Turns what was read ahead into messages.
-    fn drain_staging(
-        &mut self,
-        slot: u32,
-        group: u32,
-        io: &mut impl Transport,
-        left: &mut u32,
-    ) -> Staged {
+    /// Turns what was read into messages.
+    fn drain(&mut self, slot: u32, group: u32, io: &mut impl Transport, left: &mut u32) -> Drained {
         loop {
-            let Some(owner) = self.groups.get(group).and_then(|group| group.owner) else {
-                return Staged::Ended;
-            };
-            debug_assert_eq!(owner, slot, "bytes read ahead belong to another channel");
             if *left == 0 {
-                return Staged::Budget;
+                return Drained::Budget;
             }
             let Some(complete) = self.advance(slot, group) else {
-                return self.release_staging(group);
+                self.release_staging(slot, group);
+                return Drained::Empty;
             };
             let outcome = match complete {
                 Complete::Header(bytes) => self.begin_frame(slot, group, &bytes, io),
@@ -288,17 +303,19 @@ impl<P: Platform> Engine<P> {
                     self.finish_skipped(slot, &header, status, io)
                 }
             };
-            if outcome != Staged::Drained {
+            if outcome != Drained::Empty {
                 return outcome;
             }
         }
     }
 
-    fn release_staging(&mut self, group: u32) -> Staged {
-        if let Some(group) = self.groups.get_mut(group) {
+    /// Lets others have the staging buffer, once this channel's bytes in it are used.
+    fn release_staging(&mut self, slot: u32, index: u32) {
+        let Some(group) = self.groups.get_mut(index) else { return };
+        if group.owner == Some(slot) && group.staged().is_empty() {
             group.discard();
+            self.unblock(index);
         }
-        Staged::Drained
     }
 
     /// Moves staged bytes into the frame at hand until one part of it is complete; `None`
@@ -306,10 +323,12 @@ impl<P: Platform> Engine<P> {
     fn advance(&mut self, slot: u32, group: u32) -> Option<Complete<P>> {
         let channel = self.channels.get_mut(slot)?;
         let group = self.groups.get_mut(group)?;
+        let owns = group.owner == Some(slot);
+        let staged = if owns { group.staged() } else { Default::default() };
         match &mut channel.frame {
             Frame::Header { have, bytes } => {
                 let room = bytes.get_mut(*have..).unwrap_or_default();
-                let count = copy_to(room, group.staged());
+                let count = copy_to(room, staged);
                 group.consume(count);
                 *have += count;
                 if *have < HEADER_LEN {
@@ -318,7 +337,7 @@ impl<P: Platform> Engine<P> {
                 Some(Complete::Header(*bytes))
             }
             Frame::Payload { message, filled } => {
-                let count = copy_to(message.unfilled(*filled), group.staged());
+                let count = copy_to(message.unfilled(*filled), staged);
                 group.consume(count);
                 *filled += count;
                 if !message.unfilled(*filled).is_empty() {
@@ -330,7 +349,7 @@ impl<P: Platform> Engine<P> {
                 }
             }
             Frame::Skip { header, left, status } => {
-                let count = (*left).min(group.staged().len());
+                let count = (*left).min(staged.len());
                 group.consume(count);
                 *left -= count;
                 if *left > 0 {
@@ -350,7 +369,7 @@ impl<P: Platform> Engine<P> {
         group: u32,
         bytes: &[u8; HEADER_LEN],
         io: &mut impl Transport,
-    ) -> Staged {
+    ) -> Drained {
         let Ok(header) = Header::decode(bytes) else {
             return self.end(slot, Status::InvalidMessage, io);
         };
@@ -361,19 +380,14 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    fn begin_message(&mut self, slot: u32, group_index: u32, header: Header) -> Staged {
+    fn begin_message(&mut self, slot: u32, group_index: u32, header: Header) -> Drained {
         let class = self.pool.class_of(header.frame_len());
-        let Some(group) = self.groups.get_mut(group_index) else {
-            return Staged::Ended;
-        };
+        let Some(group) = self.groups.get_mut(group_index) else { return Drained::Ended };
         let held = group.unread.get(class).copied().unwrap_or_default();
         let Some(mut message) = Pool::get_shared(&self.pool, header.frame_len(), held) else {
-            self.pause_group(group_index, class);
-            return Staged::Paused;
+            return self.park(slot, group_index, class);
         };
-        let Some(channel) = self.channels.get_mut(slot) else {
-            return Staged::Ended;
-        };
+        let Some(channel) = self.channels.get_mut(slot) else { return Drained::Ended };
         *message.header_mut() = Header {
             channel: channel.number,
             origin: Default::default(),
@@ -383,23 +397,20 @@ impl<P: Platform> Engine<P> {
         count_up(&mut group.unread, class);
         count_up(&mut channel.unread, class);
         channel.frame = Frame::Payload { message, filled: HEADER_LEN };
-        Staged::Drained
+        Drained::Empty
     }
 
-    fn begin_skip(&mut self, slot: u32, group: u32, header: Header, status: Status) -> Staged {
-        let Some(channel) = self.channels.get_mut(slot) else {
-            return Staged::Ended;
-        };
+    fn begin_skip(&mut self, slot: u32, group: u32, header: Header, status: Status) -> Drained {
+        let Some(channel) = self.channels.get_mut(slot) else { return Drained::Ended };
         if channel.notice_waits {
             // One at a time, so that a peer cannot fill the queue with them.
-            if let Some(group) = self.groups.get_mut(group) {
-                group.is_paused = true;
-                self.paused_groups += 1;
-            }
-            return Staged::Paused;
+            channel.place = Place::AwaitNotice;
+            self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+            self.release_staging(slot, group);
+            return Drained::Parked;
         }
         channel.frame = Frame::Skip { header, left: header.payload_len(), status };
-        Staged::Drained
+        Drained::Empty
     }
 
     /// PROTOCOL, section 4: protocol violations and limits.
@@ -428,24 +439,8 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Stops reading a group until it has room again.
-    fn pause_group(&mut self, index: u32, class: usize) {
-        let dry = self.pool.free_by_class().get(class) == Some(&0);
-        let Some(group) = self.groups.get_mut(index) else {
-            return;
-        };
-        group.is_paused = true;
-        self.paused_groups += 1;
-        if dry && !group.pool_empty_said && !group.pool_empty_waits {
-            group.pool_empty_said = true;
-            group.pool_empty_waits = true;
-            debug!("pool is empty, reading stops");
-            self.deliver(index, Item::Notice(Notice::of_group(Status::PoolEmpty)));
-        }
-    }
-
     /// A peer's message is whole: what it means for the channel, then into the queue.
-    fn deliver_peer(&mut self, slot: u32, message: Message<P>, io: &mut impl Transport) -> Staged {
+    fn deliver_peer(&mut self, slot: u32, message: Message<P>, io: &mut impl Transport) -> Drained {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
         let opcode = message.opcode();
         let id = message.id();
@@ -473,27 +468,27 @@ impl<P: Platform> Engine<P> {
         slot: u32,
         opcode: Opcode,
         io: &mut impl Transport,
-    ) -> Staged {
+    ) -> Drained {
         let Some(channel) = self.channels.get_mut(slot) else {
-            return Staged::Ended;
+            return Drained::Ended;
         };
         match opcode {
             Opcode::ByeRequest => {
                 channel.peer_bye = true;
                 if channel.bye != Bye::Sent {
-                    return Staged::Drained;
+                    return Drained::Empty;
                 }
                 // Both asked at once: neither will be answered, and all is said.
                 self.finish(slot, Close::Graceful, Status::Success, io);
-                Staged::Ended
+                Drained::Ended
             }
             Opcode::ByeResponse => {
                 let asked = channel.bye == Bye::Sent;
                 let status = if asked { Status::Success } else { Status::PeerDisconnected };
                 self.finish(slot, Close::Graceful, status, io);
-                Staged::Ended
+                Drained::Ended
             }
-            _ => Staged::Drained,
+            _ => Drained::Empty,
         }
     }
 
@@ -503,10 +498,10 @@ impl<P: Platform> Engine<P> {
         header: &Header,
         status: Status,
         io: &mut impl Transport,
-    ) -> Staged {
+    ) -> Drained {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
         let Some(channel) = self.channels.get_mut(slot) else {
-            return Staged::Ended;
+            return Drained::Ended;
         };
         channel.notice_waits = true;
         let notice = Notice { channel: channel.number, id: header.id, status, reason: status };
@@ -516,10 +511,10 @@ impl<P: Platform> Engine<P> {
         self.after_bye_from_peer(slot, header.opcode, io)
     }
 
-    fn end(&mut self, slot: u32, status: Status, io: &mut impl Transport) -> Staged {
+    fn end(&mut self, slot: u32, status: Status, io: &mut impl Transport) -> Drained {
         debug!("peer ends channel: {}", status.code());
         self.finish(slot, Close::Graceful, status, io);
-        Staged::Ended
+        Drained::Ended
     }
 }
 

@@ -15,7 +15,7 @@ crate::platform! {
         channels: 8,
         groups: 2,
     }
-    allocate: |len| Some(vec![0; len].into_boxed_slice())
+    allocate: |len| Some(vec![0; len].into_boxed_slice()),
 }
 
 /// A pool of these sizes and counts.

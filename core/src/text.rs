@@ -88,6 +88,16 @@ impl<'a> TextHeaders<'a> {
         self.iter().filter(move |header| header.name == name.as_bytes()).map(|header| header.value)
     }
 
+    /// The bytes of all lines of this name, with their line ends.
+    pub(crate) fn lines_len(&self, name: &str) -> usize {
+        let (mut rest, mut sum) = (*self, 0);
+        while let Some((start, len)) = rest.find_line(name) {
+            rest = TextHeaders(rest.0.get(start + len..).unwrap_or_default());
+            sum += len;
+        }
+        sum
+    }
+
     /// The first line of this name: where it starts, and how long it is
     /// with its line end.
     pub(crate) fn find_line(&self, name: &str) -> Option<(usize, usize)> {

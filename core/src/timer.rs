@@ -14,6 +14,8 @@ pub(crate) enum PhaseTimer {
     Connect,
     /// The peer must say hello.
     Hello,
+    /// The peer must take what is sent to it.
+    Send,
     /// The goodbye must get on.
     Bye,
     /// The listener tries again to accept.
@@ -21,8 +23,13 @@ pub(crate) enum PhaseTimer {
 }
 
 impl PhaseTimer {
-    pub(crate) const ALL: [PhaseTimer; 4] =
-        [PhaseTimer::Connect, PhaseTimer::Hello, PhaseTimer::Bye, PhaseTimer::Retry];
+    pub(crate) const ALL: [PhaseTimer; 5] = [
+        PhaseTimer::Connect,
+        PhaseTimer::Hello,
+        PhaseTimer::Send,
+        PhaseTimer::Bye,
+        PhaseTimer::Retry,
+    ];
 }
 
 /// Tag: the lists of [`PhaseTimers`].
@@ -42,6 +49,7 @@ pub(crate) struct TimerList<Tag> {
 pub(crate) struct PhaseTimers {
     connect: TimerList<Phases>,
     hello: TimerList<Phases>,
+    send: TimerList<Phases>,
     bye: TimerList<Phases>,
     retry: TimerList<Phases>,
 }
@@ -51,6 +59,7 @@ impl PhaseTimers {
         PhaseTimers {
             connect: TimerList::new(options.connect_timeout),
             hello: TimerList::new(options.hello_timeout),
+            send: TimerList::new(options.send_timeout.unwrap_or(Duration::MAX)),
             bye: TimerList::new(options.bye_timeout),
             retry: TimerList::new(options.accept_retry),
         }
@@ -60,6 +69,7 @@ impl PhaseTimers {
         match timer {
             PhaseTimer::Connect => &mut self.connect,
             PhaseTimer::Hello => &mut self.hello,
+            PhaseTimer::Send => &mut self.send,
             PhaseTimer::Bye => &mut self.bye,
             PhaseTimer::Retry => &mut self.retry,
         }

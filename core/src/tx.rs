@@ -117,8 +117,8 @@ impl<P: Platform> Engine<P> {
             return;
         };
         let resumes = core::mem::take(&mut channel.held);
-        if channel.phase_timer == Some(PhaseTimer::Bye) {
-            self.start_phase_timer(slot, PhaseTimer::Bye);
+        if let Some(timer @ (PhaseTimer::Bye | PhaseTimer::Send)) = channel.phase_timer {
+            self.start_phase_timer(slot, timer);
         }
         if resumes {
             self.enqueue_read(slot);
@@ -133,6 +133,10 @@ impl<P: Platform> Engine<P> {
         if core::mem::take(&mut channel.wants_write) {
             io.want_write(link_of(slot), false);
         }
+        if channel.phase_timer == Some(PhaseTimer::Send) {
+            self.stop_phase_timer(slot);
+        }
+        let Some(channel) = self.channels.get(slot) else { return };
         match channel.bye {
             Bye::Answered | Bye::Flush => {
                 self.finish(slot, Close::Graceful, Status::Success, io);
@@ -151,6 +155,9 @@ impl<P: Platform> Engine<P> {
         channel.write_blocked = true;
         if !core::mem::replace(&mut channel.wants_write, true) {
             io.want_write(link_of(slot), true);
+        }
+        if self.send_times_out && channel.phase_timer.is_none() {
+            self.start_phase_timer(slot, PhaseTimer::Send);
         }
     }
 

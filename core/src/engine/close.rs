@@ -7,7 +7,6 @@ use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::{Item, Notice};
 use crate::rx::{Frame, link_of};
-use crate::timer::PhaseTimer;
 use crate::transport::{Close, Transport};
 use crate::{Header, Status};
 
@@ -160,10 +159,15 @@ impl<P: Platform> Engine<P> {
         match (place, group) {
             (Place::Reading, _) => self.reading.remove(self.channels.as_mut_slice(), slot),
             (Place::Waiting, _) => self.waiting.remove(self.channels.as_mut_slice(), slot),
-            (Place::Paused, Some(group)) => {
-                group.paused.remove(self.channels.as_mut_slice(), slot);
+            (Place::Parked(class), Some(group)) => {
+                if let Some(list) = group.parked.get_mut(class) {
+                    list.remove(self.channels.as_mut_slice(), slot);
+                }
             }
-            (Place::Paused | Place::None, _) => {}
+            (Place::Blocked, Some(group)) => {
+                group.blocked.remove(self.channels.as_mut_slice(), slot);
+            }
+            _ => {}
         }
         let Some(index) = index else { return };
         let Some(group) = self.groups.get_mut(index) else {
@@ -171,7 +175,7 @@ impl<P: Platform> Engine<P> {
         };
         if group.owner == Some(slot) {
             group.discard();
-            self.resume(index);
+            self.unblock(index);
         }
     }
 
@@ -201,9 +205,6 @@ impl<P: Platform> Engine<P> {
             }
             _ => {
                 channel.bye = Bye::Flush;
-                if channel.phase == Phase::Open {
-                    self.start_phase_timer(slot, PhaseTimer::Bye);
-                }
             }
         }
         self.enqueue_write(slot);

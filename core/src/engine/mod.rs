@@ -16,12 +16,12 @@ use crate::list::{List, NIL};
 use crate::message::Message;
 use crate::options::Options;
 use crate::platform::Platform;
-use crate::pool::Pool;
+use crate::pool::{MAX_CLASSES, Pool};
 use crate::queue::{Item, Nodes, Notice};
-use crate::rx::{Frame, count_down};
+use crate::rx::count_down;
 use crate::storage::Slab;
 use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, PhaseTimers, TimerList};
-use crate::{ChannelNumber, Header, Instant, Status};
+use crate::{ChannelNumber, Instant, Status};
 use core::fmt;
 use core::task::Waker;
 
@@ -81,7 +81,8 @@ pub struct Engine<P: Platform> {
     numbers: Numbers<P::Numbers>,
     pub(crate) nodes: Nodes<P>,
     pub(crate) groups: Slab<Group<P>, P::Groups>,
-    pub(crate) paused_groups: u32,
+    /// Channels whose next frame waits for a message, in all groups.
+    pub(crate) parked: u32,
     reading: List<Reading>,
     writing: List<Writing>,
     /// Listeners that wait for a free channel.
@@ -89,6 +90,7 @@ pub struct Engine<P: Platform> {
     phase_timers: PhaseTimers,
     pub(crate) frame_timer: TimerList<FrameTimer>,
     idle_timer: Option<TimerList<IdleTimer>>,
+    pub(crate) send_times_out: bool,
     pub(crate) now: Instant,
     /// Messages moved in this turn.
     pub(crate) moved: u32,
@@ -108,13 +110,14 @@ impl<P: Platform> Engine<P> {
             numbers: Numbers::new(),
             nodes: Slab::new(),
             groups: Slab::new(),
-            paused_groups: 0,
+            parked: 0,
             reading: List::default(),
             writing: List::default(),
             waiting: List::default(),
             phase_timers: PhaseTimers::new(options),
             frame_timer: TimerList::new(options.frame_timeout),
             idle_timer: options.idle_timeout.map(TimerList::new),
+            send_times_out: options.send_timeout.is_some(),
             now: Instant::ZERO,
             moved: 0,
             ids: 0,
@@ -186,7 +189,6 @@ impl<P: Platform> Engine<P> {
     /// [`Status::InvalidGroup`] when it is gone already.
     pub fn close_group(&mut self, id: GroupId) -> Result<P::Buffer, Status> {
         let index = self.group_index(id).ok_or(Status::InvalidGroup)?;
-        self.resume(index);
         while let Some(item) = self.pop_item(index) {
             self.account_received(index, item);
         }
@@ -319,8 +321,12 @@ impl<P: Platform> Engine<P> {
             }
             _ => {
                 let slot = self.numbers.find(notice.channel);
-                if let Some(channel) = slot.and_then(|slot| self.channels.get_mut(slot)) {
-                    channel.notice_waits = false;
+                let Some(slot) = slot else { return };
+                let Some(channel) = self.channels.get_mut(slot) else { return };
+                channel.notice_waits = false;
+                if channel.place == Place::AwaitNotice {
+                    channel.place = Place::None;
+                    self.enqueue_read(slot);
                 }
             }
         }
@@ -365,44 +371,52 @@ impl<P: Platform> Engine<P> {
         self.writing.push_back(self.channels.as_mut_slice(), slot);
     }
 
-    /// Lets a paused group read again if what it waited for is there.
+    /// Lets channels of a group read again for whose frames there is room now: one of each size class
+    /// at a time.
     fn try_resume(&mut self, index: u32) {
-        if self.groups.get(index).is_some_and(|group| group.is_paused && self.may_resume(group)) {
-            self.resume(index);
-        }
-    }
-
-    fn may_resume(&self, group: &Group<P>) -> bool {
-        let owner = group.owner.and_then(|owner| self.channels.get(owner));
-        let Some(channel) = owner else { return true };
-        let Frame::Header { have: HEADER_LEN, bytes } = &channel.frame else {
-            return true;
-        };
-        let Ok(header) = Header::decode(bytes) else {
-            return true;
-        };
-        if self.limits.check(&header).is_err() {
-            return !channel.notice_waits;
-        }
-        let class = self.pool.class_of(header.frame_len());
-        let held = group.unread.get(class).copied().unwrap_or_default();
-        self.pool.has_room(class, held)
-    }
-
-    fn resume(&mut self, index: u32) {
-        let Some(group) = self.groups.get_mut(index) else {
-            return;
-        };
-        if !core::mem::take(&mut group.is_paused) {
-            return;
-        }
-        group.pool_empty_said = false;
-        self.paused_groups = self.paused_groups.saturating_sub(1);
-        while let Some(slot) = group.paused.pop_front(self.channels.as_mut_slice()) {
-            if let Some(channel) = self.channels.get_mut(slot) {
-                channel.place = Place::Reading;
+        for class in 0..MAX_CLASSES {
+            let Some(group) = self.groups.get(index) else { return };
+            if group.parked_count == 0 {
+                return;
             }
-            self.reading.push_back(self.channels.as_mut_slice(), slot);
+            let waits = group.parked.get(class).is_some_and(|list| !list.is_empty());
+            let held = group.unread.get(class).copied().unwrap_or_default();
+            if waits && self.pool.has_room_again(class, held) {
+                self.resume(index, class);
+            }
+        }
+    }
+
+    fn resume(&mut self, index: u32, class: usize) {
+        let Some(list) = self.groups.get_mut(index).and_then(|group| group.parked.get_mut(class))
+        else {
+            return;
+        };
+        let Some(slot) = list.pop_front(self.channels.as_mut_slice()) else { return };
+        self.count_unparked(index);
+        if let Some(channel) = self.channels.get_mut(slot) {
+            channel.place = Place::None;
+        }
+        self.enqueue_read(slot);
+    }
+
+    /// With the last that waits, the episode of an empty pool ends.
+    fn count_unparked(&mut self, index: u32) {
+        self.parked = self.parked.saturating_sub(1);
+        let Some(group) = self.groups.get_mut(index) else { return };
+        group.parked_count = group.parked_count.saturating_sub(1);
+        group.pool_empty_said &= group.parked_count > 0;
+    }
+
+    /// The staging buffer is free: whoever waited for it goes on.
+    pub(crate) fn unblock(&mut self, index: u32) {
+        loop {
+            let Some(group) = self.groups.get_mut(index) else { return };
+            let Some(slot) = group.blocked.pop_front(self.channels.as_mut_slice()) else { return };
+            if let Some(channel) = self.channels.get_mut(slot) {
+                channel.place = Place::None;
+            }
+            self.enqueue_read(slot);
         }
     }
 

@@ -8,7 +8,6 @@ use crate::header::{Header, Kind, Opcode, Role};
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::Item;
-use crate::timer::PhaseTimer;
 use crate::{ChannelNumber, Status};
 use core::fmt;
 
@@ -108,10 +107,9 @@ impl<P: Platform> Engine<P> {
             Opcode::ByeResponse => channel.bye = Bye::Answered,
             _ => {}
         }
-        if channel.bye != Bye::None && channel.phase == Phase::Open {
-            self.start_phase_timer(slot, PhaseTimer::Bye);
-        }
-        if self.channels.get(slot).is_some_and(|channel| !channel.write_blocked) {
+        // A blocked channel goes on by itself; but a goodbye's time starts with the next turn, which
+        // knows what time it is.
+        if !channel.write_blocked || channel.bye != Bye::None {
             self.enqueue_write(slot);
         }
         Ok(())
@@ -198,6 +196,11 @@ impl<P: Platform> Engine<P> {
         }
         self.check_share(slot, message)?;
         if opcode.kind() == Kind::Hello {
+            // With our own limits in it, it still has to fit the peer's.
+            let text_len = message.announced_text_len(self.limits);
+            if text_len > usize::from(channel.peer_limits.headers) {
+                return Err(Status::InvalidHeadersLen);
+            }
             message.announce(self.limits).map_err(|error| error.status())?;
         }
         Ok(slot)

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::address::{Address, CONNECT_TO, LISTEN_ON};
-use crate::channel::{Phase, Place, Side};
+use crate::channel::{Bye, Phase, Place, Side};
 use crate::header::Opcode;
 use crate::message::Message;
 use crate::platform::Platform;
@@ -43,9 +43,10 @@ impl<P: Platform> Engine<P> {
         let mut left = budget.max(1);
         let more_events = self.take_events(io);
         self.expire(io);
-        self.resume_groups();
         self.write_all(io, &mut left);
+        self.resume_parked();
         self.read_all(io, &mut left);
+        self.resume_parked();
         self.stats.moved += u64::from(self.moved);
         Turn { moved: self.moved, more: more_events || self.has_work(), deadline: self.deadline() }
     }
@@ -97,9 +98,6 @@ impl<P: Platform> Engine<P> {
             }
         } else {
             channel.phase = Phase::Open;
-            if channel.bye != crate::channel::Bye::None {
-                self.start_phase_timer(slot, PhaseTimer::Bye);
-            }
             self.touch(slot);
         }
         self.enqueue_read(slot);
@@ -153,10 +151,10 @@ impl<P: Platform> Engine<P> {
             PhaseTimer::Connect => self.finish_unopened(slot, Status::ConnectFailed, io),
             PhaseTimer::Retry => self.enqueue_read(slot),
             // It did say something, which we are not ready to read.
-            PhaseTimer::Hello if channel.place == Place::Paused => {
+            PhaseTimer::Hello if channel.waits() => {
                 self.start_phase_timer(slot, PhaseTimer::Hello);
             }
-            PhaseTimer::Hello => {
+            PhaseTimer::Hello | PhaseTimer::Send => {
                 self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
             }
             PhaseTimer::Bye => {
@@ -166,13 +164,10 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Lets groups read again that waited for messages which have come back.
-    fn resume_groups(&mut self) {
-        if self.paused_groups == 0 {
-            return;
-        }
+    /// Lets channels read again that waited for messages which have come back.
+    fn resume_parked(&mut self) {
         for index in 0u32.. {
-            if self.groups.get(index).is_none() {
+            if self.parked == 0 || self.groups.get(index).is_none() {
                 break;
             }
             self.try_resume(index);
@@ -201,7 +196,12 @@ impl<P: Platform> Engine<P> {
         match channel.phase {
             Phase::Posted => self.open_link(slot, io),
             Phase::Listening => self.close_listener(slot, io),
-            Phase::Open => self.write_channel(slot, io, left),
+            Phase::Open => {
+                if channel.bye != Bye::None && channel.phase_timer != Some(PhaseTimer::Bye) {
+                    self.start_phase_timer(slot, PhaseTimer::Bye);
+                }
+                self.write_channel(slot, io, left);
+            }
             _ => {}
         }
     }

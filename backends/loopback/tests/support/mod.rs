@@ -20,7 +20,7 @@ tofu_core::platform! {
         channels: 8,
         groups: 1,
     }
-    allocate: |len| Some(vec![0; len].into_boxed_slice())
+    allocate: |len| Some(vec![0; len].into_boxed_slice()),
 }
 
 /// Size and number of small and of large messages.

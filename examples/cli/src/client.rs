@@ -1,0 +1,169 @@
+//! A connection as the client commands see it: whatever ends it is a failure.
+
+use crate::failure::{Failure, Result};
+use std::time::{Duration, Instant};
+use tofu_std::{
+    ChannelGroup, ChannelNumber, Engine, Header, Message, Notice, Opcode, Received, Status,
+};
+
+/// How long nothing may move before a command gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for a HelloResponse. It is a courtesy, so that after this we go on
+/// without; but it brings the peer's limits.
+const COURTESY: Duration = Duration::from_secs(1);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A connection to a server.
+pub(crate) struct Client {
+    group: ChannelGroup,
+    channel: ChannelNumber,
+}
+
+/// An engine for one command.
+pub(crate) fn engine() -> Result<Engine> {
+    Engine::new().map_err(|error| Failure::io("cannot start the engine", &error))
+}
+
+/// A fresh message.
+pub(crate) fn message(engine: &Engine) -> Result<Message> {
+    engine.get_wait(PATIENCE).ok_or_else(|| Status::PoolEmpty.into())
+}
+
+impl Client {
+    /// Connects and says hello.
+    pub(crate) fn connect(engine: &Engine, address: &str, deadline: Instant) -> Result<Client> {
+        let group = engine.group()?;
+        let mut hello = message(engine)?;
+        hello.connect_to(address)?;
+        let channel = group.post(hello)?.channel;
+        let client = Client { group, channel };
+        let courtesy = deadline.min(Instant::now() + COURTESY);
+        while let Some(received) = client.wait(courtesy)? {
+            if matches!(&received, Received::Peer(message) if message.opcode() == Opcode::HelloResponse)
+            {
+                break;
+            }
+            client.judge(received)?;
+        }
+        Ok(client)
+    }
+
+    /// The channel.
+    pub(crate) fn channel(&self) -> ChannelNumber {
+        self.channel
+    }
+
+    /// Posts a message to the server; waits for room as long as `patience`.
+    pub(crate) fn post(&self, mut message: Message, patience: Duration) -> Result<Header> {
+        message.set_channel(self.channel);
+        let refused = match self.group.post_wait(message, patience) {
+            Ok(header) => return Ok(header),
+            Err(error) => error.status,
+        };
+        Err(match refused {
+            Status::PoolEmpty => silent(),
+            Status::ChannelClosed | Status::InvalidChannelNumber => self.why_closed(refused),
+            status => status.into(),
+        })
+    }
+
+    /// The next message of the server, until `deadline`.
+    pub(crate) fn receive(&self, deadline: Instant) -> Result<Message> {
+        loop {
+            let received = self.wait(deadline)?.ok_or_else(silent)?;
+            if let Some(message) = self.judge(received)? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// The next Response of this id, until `deadline`. Others are passed over.
+    pub(crate) fn response(&self, id: u64, deadline: Instant) -> Result<Message> {
+        loop {
+            let message = self.receive(deadline)?;
+            if message.opcode() == Opcode::Response && message.id() == id {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// The next message of the server, if it is here.
+    pub(crate) fn poll(&self) -> Result<Option<Message>> {
+        while let Some(received) = self.group.try_receive()? {
+            if let Some(message) = self.judge(received)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says goodbye. What was posted arrives before it.
+    pub(crate) fn close(self) {
+        let Ok(mut bye) = message(self.group.engine()) else {
+            return;
+        };
+        bye.prepare(Opcode::ByeRequest, self.channel);
+        if self.group.post(bye).is_err() {
+            return;
+        }
+        let deadline = Instant::now() + GOODBYE;
+        // The work is done: how the goodbye goes changes nothing.
+        while let Ok(Some(received)) = self.wait(deadline) {
+            if matches!(received, Received::Notice(notice) if notice.status == Status::ChannelClosed)
+            {
+                break;
+            }
+        }
+    }
+
+    fn wait(&self, deadline: Instant) -> Result<Option<Received>> {
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        Ok(self.group.wait_receive(timeout)?)
+    }
+
+    /// A message of the server, or nothing of interest, or the end.
+    fn judge(&self, received: Received) -> Result<Option<Message>> {
+        match received {
+            Received::Peer(message) => match message.opcode() {
+                Opcode::HelloResponse | Opcode::ByeResponse => Ok(None),
+                Opcode::ByeRequest => Err(self.dismissed(message)),
+                _ => Ok(Some(message)),
+            },
+            Received::Returned(_, status) => Err(status.into()),
+            Received::Notice(notice) => match notice.status {
+                Status::ReceiverUpdate | Status::PoolEmpty => Ok(None),
+                _ => Err(reason(notice).into()),
+            },
+        }
+    }
+
+    /// The server closes.
+    fn dismissed(&self, mut bye: Message) -> Failure {
+        // It waits for the answer, but not for ever: if this fails it closes all the same.
+        let _ = bye.reply().map(|()| self.group.post(bye));
+        Failure::new(Status::ChannelClosed, "the server said goodbye")
+    }
+
+    /// What ended the channel.
+    fn why_closed(&self, otherwise: Status) -> Failure {
+        let deadline = Instant::now() + GOODBYE;
+        while let Ok(Some(received)) = self.wait(deadline) {
+            if let Err(failure) = self.judge(received) {
+                return failure;
+            }
+        }
+        otherwise.into()
+    }
+}
+
+fn silent() -> Failure {
+    Failure::new(Status::CommunicationFailed, "nothing came in time")
+}
+
+fn reason(notice: Notice) -> Status {
+    match notice.reason {
+        Status::Success => Status::ChannelClosed,
+        reason => reason,
+    }
+}

@@ -1,0 +1,72 @@
+//! Why a command failed.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+use tofu_std::{MessageError, PostError, Status, Stopped};
+
+/// What a command comes to.
+pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A status, and what else there is to say; may be nothing.
+    Status(Status, String),
+    /// Nobody reads our output any more. They had enough: nothing to complain about.
+    OutputClosed,
+}
+
+impl Failure {
+    /// A status and more about it.
+    pub(crate) fn new(status: Status, detail: impl Display) -> Self {
+        Failure::Status(status, detail.to_string())
+    }
+
+    /// An operation on a file that failed: `what` it was.
+    pub(crate) fn io(what: impl Display, error: &io::Error) -> Self {
+        Failure::new(Status::ProcessingFailed, format_args!("{what}: {error}"))
+    }
+
+    /// The line for stderr, the status' name first.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Failure::Status(status, detail) if detail.is_empty() => status.to_string(),
+            Failure::Status(status, detail) => format!("{status}: {detail}"),
+            Failure::OutputClosed => "output closed".into(),
+        }
+    }
+
+    /// Says it on stderr, and with which code the process ends.
+    pub(crate) fn report(&self) -> ExitCode {
+        if matches!(self, Failure::OutputClosed) {
+            return ExitCode::SUCCESS;
+        }
+        crate::output::complain(&self.line());
+        ExitCode::FAILURE
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Failure::Status(status, String::new())
+    }
+}
+
+impl From<MessageError> for Failure {
+    fn from(error: MessageError) -> Self {
+        Failure::new(error.status(), error)
+    }
+}
+
+impl From<PostError> for Failure {
+    fn from(error: PostError) -> Self {
+        error.status.into()
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(_: Stopped) -> Self {
+        Status::ShutdownStarted.into()
+    }
+}

@@ -1,0 +1,71 @@
+//! `tofu get`: a file from the server, streamed.
+
+use crate::client::{self, Client};
+use crate::failure::{Failure, Result};
+use crate::transfer::{self, CHECKSUM, GET, Incoming, STALL};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use tofu_std::Status;
+
+const AFTER_HELP: &str = "\
+The server needs `--root`. The file stands under its name only once all of it has arrived and
+its checksum is right; a file of that name is replaced.
+
+Examples:
+  tofu get 'tcp|localhost|7099' photo.jpg
+  tofu get 'tcp|localhost|7099' pictures/2026.jpg -o photo.jpg
+  tofu get 'uds|/tmp/tofu.sock' log.txt -o - | less";
+
+/// Fetch a file from a server, streamed and checked end to end
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Where the server listens
+    address: String,
+    /// The file's name on the server
+    name: String,
+    /// Where to store it; `-` is stdout [default: the last part of NAME]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result {
+    let engine = client::engine()?;
+    let client = Client::connect(&engine, &args.address, Instant::now() + STALL)?;
+    let mut request = client::message(&engine)?;
+    request.add_header(GET, &args.name)?;
+    let id = client.post(request, STALL)?.id;
+    let mut response = client.response(id, Instant::now() + STALL)?;
+    transfer::verdict(&response)?;
+    let mut file = args.open()?;
+    let bar = transfer::progress_bar(transfer::size(response.text()));
+    loop {
+        file.take(&response)?;
+        bar.set_position(file.bytes());
+        if !response.more() {
+            break;
+        }
+        response = client.response(id, Instant::now() + STALL)?;
+        transfer::verdict(&response)?;
+    }
+    let checksum = response.text().get_str(CHECKSUM).ok_or_else(transfer::no_files)?;
+    file.finish(Some(checksum))?;
+    bar.finish();
+    client.close();
+    Ok(())
+}
+
+impl Args {
+    fn open(&self) -> Result<Incoming> {
+        let target = match &self.output {
+            Some(path) if path == Path::new("-") => return Ok(Incoming::stdout()),
+            Some(path) => path.as_path(),
+            None => Path::new(&self.name).file_name().map(Path::new).ok_or_else(|| {
+                Failure::new(Status::NotAllowed, "the name has no last part; see --output")
+            })?,
+        };
+        Incoming::open(target)
+            .map_err(|error| Failure::io(format_args!("cannot write {}", target.display()), &error))
+    }
+}

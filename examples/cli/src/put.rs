@@ -1,0 +1,140 @@
+//! `tofu put`: a file to the server, streamed.
+
+use crate::client::{self, Client};
+use crate::failure::{Failure, Result};
+use crate::transfer::{self, BLOCK, CHECKSUM, PUT, SIZE, STALL, Tally};
+use indicatif::ProgressBar;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::time::Instant;
+use tofu_std::{Engine, Message, Opcode, Status};
+
+const AFTER_HELP: &str = "\
+The server needs `--root`. The file stands under its name only once all of it has arrived and
+its checksum is right.
+
+Examples:
+  tofu put 'tcp|localhost|7099' photo.jpg
+  tofu put 'uds|/tmp/tofu.sock' photo.jpg --as pictures/2026.jpg";
+
+/// Store a file on a server, streamed and checked end to end
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Where the server listens
+    address: String,
+    /// The file
+    file: PathBuf,
+    /// Its name on the server [default: the file's own]
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Result {
+    let name = args.name()?;
+    let mut file = File::open(&args.file).map_err(|error| args.unreadable(&error))?;
+    let metadata = file.metadata().map_err(|error| args.unreadable(&error))?;
+    if metadata.is_dir() {
+        return Err(args.unreadable(&io::ErrorKind::IsADirectory.into()));
+    }
+    let size = metadata.is_file().then_some(metadata.len());
+    let engine = client::engine()?;
+    let client = Client::connect(&engine, &args.address, Instant::now() + STALL)?;
+    let mut upload = Upload::open(&engine, client, name, size)?;
+    while upload.send_block(|block| file.read(block).map_err(|error| args.unreadable(&error)))? {}
+    upload.finish()
+}
+
+impl Args {
+    fn name(&self) -> Result<&str> {
+        let name = match &self.name {
+            Some(name) => Some(name.as_str()),
+            None => self.file.file_name().and_then(|name| name.to_str()),
+        };
+        // Spaces around a header's value are lost, which would change the name.
+        name.filter(|name| !name.is_empty() && name.trim() == *name).ok_or_else(|| {
+            Failure::new(Status::NotAllowed, "the file has no name that can be sent; see --as")
+        })
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::io(format_args!("cannot read {}", self.file.display()), error)
+    }
+}
+
+struct Upload<'a> {
+    engine: &'a Engine,
+    client: Client,
+    id: u64,
+    tally: Tally,
+    bar: ProgressBar,
+}
+
+impl Upload<'_> {
+    fn open<'a>(
+        engine: &'a Engine,
+        client: Client,
+        name: &str,
+        size: Option<u64>,
+    ) -> Result<Upload<'a>> {
+        let mut request = client::message(engine)?;
+        request.set_more(true);
+        request.add_header(PUT, name)?;
+        if let Some(size) = size {
+            request.add_header_display(SIZE, size)?;
+        }
+        let id = client.post(request, STALL)?.id;
+        let bar = transfer::progress_bar(size);
+        Ok(Upload { engine, client, id, tally: Tally::default(), bar })
+    }
+
+    /// Sends what `read` puts into a block; false when that is nothing.
+    fn send_block(&mut self, read: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<bool> {
+        // It may have refused by now.
+        while let Some(message) = self.client.poll()? {
+            if self.is_response(&message) {
+                transfer::verdict(&message)?;
+                return Err(transfer::no_files());
+            }
+        }
+        let mut block = client::message(self.engine)?;
+        block.resize_body(BLOCK)?;
+        let len = read(block.body_mut())?;
+        if len == 0 {
+            return Ok(false);
+        }
+        block.resize_body(len)?;
+        block.set_id(self.id);
+        block.set_more(true);
+        self.tally.add(block.body());
+        self.client.post(block, STALL)?;
+        self.bar.set_position(self.tally.bytes());
+        Ok(true)
+    }
+
+    fn finish(self) -> Result {
+        let mut last = client::message(self.engine)?;
+        last.set_id(self.id);
+        last.add_header(CHECKSUM, self.tally.checksum())?;
+        self.client.post(last, STALL)?;
+        let response = loop {
+            // Progress is a sign of life.
+            let message = self.client.receive(Instant::now() + STALL)?;
+            if self.is_response(&message) {
+                break message;
+            }
+        };
+        transfer::verdict(&response)?;
+        let checksum = response.text().get_str(CHECKSUM).filter(|_| !response.more());
+        self.tally.check(None, Some(checksum.ok_or_else(transfer::no_files)?))?;
+        self.bar.finish();
+        self.client.close();
+        Ok(())
+    }
+
+    fn is_response(&self, message: &Message) -> bool {
+        message.opcode() == Opcode::Response && message.id() == self.id
+    }
+}

@@ -1,0 +1,167 @@
+//! `tofu serve`, `tofu call`, `tofu bench` and `tofu demo`.
+
+use crate::common::{Serve, noise, run, run_failing, run_ok, stalled_client, tofu};
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+use tofu_std::testing::free_tcp_port;
+
+const ANY_PORT: &str = "tcp|127.0.0.1|0";
+
+#[test]
+fn serve_says_the_port_it_really_has() {
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    assert_ne!(serve.port(), 0);
+    assert_eq!(run_ok(&["call", serve.address(), "--body", "hi"]), b"hi");
+}
+
+#[test]
+fn call_brings_the_body_back_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("body");
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    for len in [0, 1, 4096, 65_535] {
+        let body = noise(len, 7);
+        fs::write(&file, &body).unwrap();
+        let path = file.to_str().unwrap();
+        let args = ["call", serve.address(), "--header", "a: b:c", "--file", path];
+        assert!(run_ok(&args) == body, "{len} bytes");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn one_server_listens_on_tcp_and_unix_sockets() {
+    let socket = tofu_std::testing::TempSocketPath::new();
+    let serve = Serve::start(&[ANY_PORT, &socket.address()], &[]);
+    for address in &serve.addresses {
+        assert_eq!(run_ok(&["call", address, "--body", "x"]), b"x");
+    }
+    assert_eq!(serve.addresses[1], socket.address());
+    assert_eq!(serve.signal("-TERM"), Some(0));
+    assert!(!socket.path().exists(), "the socket is cleared away");
+}
+
+#[test]
+fn failures_are_named() {
+    let nobody = format!("tcp|127.0.0.1|{}", free_tcp_port().unwrap());
+    assert_eq!(run_failing(&["call", &nobody]), "connect_failed");
+    assert_eq!(
+        run_failing(&["bench", &nobody, "--mode=rtt", "--size=1", "--count=1"]),
+        "connect_failed"
+    );
+    assert_eq!(run_failing(&["get", &nobody, "x"]), "connect_failed");
+    assert_eq!(run_failing(&["call", "pigeon|x"]), "invalid_address");
+    assert_eq!(run_failing(&["call", &nobody, "--file", "/no/such/file"]), "processing_failed");
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    assert_eq!(run_failing(&["serve", ANY_PORT, serve.address()]), "listen_failed");
+    assert_eq!(run_failing(&["get", serve.address(), "x"]), "not_allowed");
+}
+
+#[test]
+fn a_body_too_long_for_a_message_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("body");
+    fs::write(&file, noise(65_536, 1)).unwrap();
+    let nobody = format!("tcp|127.0.0.1|{}", free_tcp_port().unwrap());
+    let args = ["call", &nobody, "--file", file.to_str().unwrap()];
+    assert_eq!(run_failing(&args), "invalid_body_len");
+}
+
+#[test]
+fn a_server_that_never_answers_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp|127.0.0.1|{}", listener.local_addr().unwrap().port());
+    assert_eq!(run_failing(&["call", &address, "--timeout", "0.2"]), "communication_failed");
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for args in [
+        &["call"][..],
+        &["serve"],
+        &["call", "mem|x", "--header", "no colon"],
+        &["call", "mem|x", "--timeout", "0"],
+        &["call", "mem|x", "--body", "a", "--file", "b"],
+        &["bench", "mem|x", "--mode", "rtt", "--size", "65536", "--count", "1"],
+        &["bench", "mem|x", "--mode", "rtt", "--size", "1", "--count", "0"],
+        &["dance"],
+    ] {
+        assert_eq!(run(args).status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_had_enough_makes_nobody_panic() {
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    for args in [&["demo"][..], &["call", serve.address(), "--body", "x"]] {
+        let mut child = tofu(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_end_it_with_0() {
+    for signal in ["-TERM", "-INT"] {
+        let serve = Serve::start(&[ANY_PORT], &[]);
+        assert_eq!(run_ok(&["call", serve.address(), "--body", "x"]), b"x");
+        assert_eq!(serve.signal(signal), Some(0), "{signal}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_client_that_never_reads_does_not_keep_it_from_ending() {
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    let _stalled = stalled_client(serve.port(), &[("", b"x")]);
+    assert_eq!(run_ok(&["call", serve.address(), "--body", "x"]), b"x");
+    assert_eq!(serve.signal("-TERM"), Some(0));
+}
+
+#[test]
+fn bench_measures_both_modes() {
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    for (mode, size, count) in
+        [("rtt", 64, 200), ("rtt", 0, 1), ("stream", 65_535, 300), ("stream", 0, 1)]
+    {
+        let (size, count) = (size.to_string(), count.to_string());
+        let args = ["bench", serve.address(), "--mode", mode, "--size", &size, "--count", &count];
+        assert_eq!(String::from_utf8(run_ok(&args)).unwrap().lines().count(), 1);
+        let json = run_ok(&[&args[..], &["--json"]].concat());
+        assert_eq!(json.iter().filter(|&&byte| byte == b'\n').count(), 1);
+        let object: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!((&object["mode"], object["size"].to_string()), (&mode.into(), size));
+        assert_eq!(object["count"].to_string(), count);
+        assert_eq!(object.as_object().unwrap().len(), 8);
+        for key in ["p50_ns", "p99_ns", "mean_ns"] {
+            assert_eq!(object[key].is_u64(), mode == "rtt", "{key}");
+            assert_eq!(object[key].is_null(), mode == "stream", "{key}");
+        }
+        for key in ["msgs_per_s", "mb_per_s"] {
+            assert!(object[key].as_f64().is_some(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn demo_passes_on_every_transport() {
+    let out = String::from_utf8(run_ok(&["demo"])).unwrap();
+    let transports = if cfg!(unix) { 3 } else { 2 };
+    assert_eq!(out.lines().filter(|line| line.contains(" ok ")).count(), 12 * transports, "{out}");
+}
+
+#[test]
+fn help_shows_examples() {
+    for command in ["demo", "serve", "call", "put", "get", "bench"] {
+        let help = String::from_utf8(run_ok(&[command, "--help"])).unwrap();
+        assert!(help.contains(&format!("tofu {command}")) && help.contains("Example"), "{help}");
+    }
+    let mut child = tofu(&["--help"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    child.wait().unwrap();
+}
