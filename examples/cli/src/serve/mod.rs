@@ -51,9 +51,9 @@ pub(crate) struct Args {
     /// Drop a connection that has not taken what waits for it for so long, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     patience: Duration,
-    /// Drop a connection that passes no byte for so long, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = parse_seconds)]
-    idle: Duration,
+    /// Drop a connection that passes no byte for so long, in seconds [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    idle: Option<Duration>,
 }
 
 /// Runs the command.
@@ -66,12 +66,13 @@ pub(crate) fn run(args: &Args) -> Result {
             None => None,
         };
     let mut options = Options::default();
-    options.protocol.idle_timeout = Some(args.idle);
+    options.protocol.send_timeout = Some(args.patience);
+    options.protocol.idle_timeout = args.idle;
     let engine = Engine::with_options(options)
         .map_err(|error| Failure::io("cannot start the engine", &error))?;
     let group = engine.group()?;
     let stop = watch_signals(&group)?;
-    let mut server = Server::new(group, root, args.patience, stop);
+    let mut server = Server::new(group, root, stop);
     let outcome = server.listen(&args.addresses).and_then(|()| server.run());
     engine.stop();
     outcome

@@ -6,7 +6,6 @@ use super::uploads::Uploads;
 use crate::failure::{Failure, Result};
 use crate::transfer::{self, GET, PUT};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 use tofu_std::{ChannelGroup, ChannelNumber, Message, Opcode, Status};
 
 /// Messages posted in a row before others get their turn.
@@ -22,7 +21,10 @@ pub(super) enum Flow {
     /// More, at once.
     More,
     /// More, as soon as there is room.
-    Refused,
+    Refused {
+        /// There was some.
+        posted: bool,
+    },
 }
 
 /// One client.
@@ -34,9 +36,6 @@ pub(super) struct Peer {
     uploads: Uploads,
     /// Each in its turn.
     downloads: VecDeque<Download>,
-    refused_since: Option<Instant>,
-    /// Since when something seems to wait in the channel's queue.
-    queued_since: Option<Instant>,
     dismissed: bool,
 }
 
@@ -47,8 +46,6 @@ impl Peer {
             outbox: VecDeque::new(),
             uploads: Uploads::default(),
             downloads: VecDeque::new(),
-            refused_since: None,
-            queued_since: None,
             dismissed: false,
         }
     }
@@ -56,17 +53,6 @@ impl Peer {
     /// Whether nothing waits for room.
     pub(super) fn is_quiet(&self) -> bool {
         self.outbox.is_empty() && self.downloads.is_empty()
-    }
-
-    /// How long its channel has had no room.
-    pub(super) fn refused_for(&self, now: Instant) -> Duration {
-        self.refused_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
-    }
-
-    /// How long something seems to have waited in its channel's queue: longer than it has if
-    /// it has gone out since the last post.
-    pub(super) fn queued_for(&self, now: Instant) -> Duration {
-        self.queued_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// The channel, if it is time for our goodbye; once.
@@ -141,45 +127,27 @@ impl Peer {
 
     /// Posts what there is room for.
     pub(super) fn pump(&mut self, group: &ChannelGroup) -> Flow {
+        let mut posted = false;
         for _ in 0..QUANTUM {
             let message = match self.outbox.pop_front() {
                 Some(message) => message,
-                None if self.downloads.is_empty() => {
-                    self.refused_since = None;
-                    return Flow::Idle;
-                }
+                None if self.downloads.is_empty() => return Flow::Idle,
                 None => match self.next_block(group) {
                     Some(message) => message,
-                    None => return self.refused(),
+                    None => return Flow::Refused { posted },
                 },
             };
-            let free = group.engine().free_messages();
             match group.post(message) {
-                Ok(_) => self.note_posted(group.engine().free_messages() > free),
+                Ok(_) => posted = true,
                 Err(error) if error.status == Status::PoolEmpty => {
                     self.outbox.push_front(error.message);
-                    return self.refused();
+                    return Flow::Refused { posted };
                 }
                 // It is closing; channel_closed follows.
                 Err(_) => self.downloads.clear(),
             }
         }
         if self.is_quiet() { Flow::Idle } else { Flow::More }
-    }
-
-    /// A message that went out at once is free again, and all before it have gone out, too.
-    fn note_posted(&mut self, at_once: bool) {
-        let had_no_room = self.refused_since.take().is_some();
-        if at_once {
-            self.queued_since = None;
-        } else if had_no_room || self.queued_since.is_none() {
-            self.queued_since = Some(Instant::now());
-        }
-    }
-
-    fn refused(&mut self) -> Flow {
-        self.refused_since.get_or_insert_with(Instant::now);
-        Flow::Refused
     }
 
     /// The next message of the download whose turn it is; `None` while the pool is empty.

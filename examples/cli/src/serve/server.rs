@@ -14,8 +14,6 @@ use tofu_std::{
 
 /// Messages taken in a row before those who wait for room get their turn.
 const BATCH: usize = 64;
-/// How long a client may take nothing while the pool is empty and nobody is heard for it.
-const PATIENCE_WHEN_DRY: Duration = Duration::from_secs(1);
 /// Room appears without a word: how often to look, at first and at last.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(16);
@@ -28,34 +26,23 @@ pub(super) struct Server {
     root: Option<Root>,
     listeners: HashSet<ChannelNumber>,
     peers: HashMap<ChannelNumber, Peer>,
-    /// How long a client may take nothing before it is cut off.
-    patience: Duration,
     /// Peers with something that waits for room.
     busy: BTreeSet<ChannelNumber>,
     /// How long to wait for something to be received before looking for room again.
     pause: Duration,
-    /// When the engine stopped reading because the pool is empty, until somebody is heard again.
-    dry_since: Option<Instant>,
     stop: Arc<AtomicBool>,
     stop_by: Option<Instant>,
 }
 
 impl Server {
-    pub(super) fn new(
-        group: ChannelGroup,
-        root: Option<Root>,
-        patience: Duration,
-        stop: Arc<AtomicBool>,
-    ) -> Server {
+    pub(super) fn new(group: ChannelGroup, root: Option<Root>, stop: Arc<AtomicBool>) -> Server {
         Server {
             group,
             root,
             listeners: HashSet::new(),
             peers: HashMap::new(),
-            patience,
             busy: BTreeSet::new(),
             pause: SHORTEST_WAIT,
-            dry_since: None,
             stop,
             stop_by: None,
         }
@@ -84,7 +71,6 @@ impl Server {
                 }
             }
             self.pump_busy();
-            self.shed();
             if self.stop.load(Ordering::SeqCst) {
                 self.say_goodbye();
             }
@@ -94,7 +80,7 @@ impl Server {
 
     fn wait(&self) -> Option<Duration> {
         let waits_for_room = (!self.busy.is_empty()).then_some(self.pause);
-        let watches = self.stop_by.or(self.dry_since).map(|_| LONGEST_WAIT);
+        let watches = self.stop_by.map(|_| LONGEST_WAIT);
         waits_for_room.into_iter().chain(watches).min()
     }
 
@@ -108,7 +94,6 @@ impl Server {
     }
 
     fn handle_message(&mut self, message: Message) {
-        self.dry_since = None;
         let channel = message.channel();
         let peer = self.peers.entry(channel).or_insert_with(|| Peer::new(channel));
         if !peer.take(message, self.root.as_ref()) {
@@ -136,11 +121,13 @@ impl Server {
     fn handle_notice(&mut self, notice: Notice) {
         match notice.status {
             Status::ChannelClosed => {
+                if notice.reason == Status::CommunicationFailed {
+                    output::complain(&format!("channel {} is cut off", notice.channel));
+                }
                 self.peers.remove(&notice.channel);
                 self.busy.remove(&notice.channel);
                 self.listeners.remove(&notice.channel);
             }
-            Status::PoolEmpty => self.dry_since = Some(Instant::now()),
             Status::AcceptFailed => output::complain(notice.status.name()),
             _ => {}
         }
@@ -148,8 +135,7 @@ impl Server {
 
     /// Gives everybody who waits for room another try.
     fn pump_busy(&mut self) {
-        let now = Instant::now();
-        let (mut more, mut progress, mut stalled) = (false, false, Vec::new());
+        let (mut more, mut progress) = (false, false);
         for &channel in &self.busy {
             let Some(peer) = self.peers.get_mut(&channel) else {
                 continue;
@@ -157,11 +143,9 @@ impl Server {
             match peer.pump(&self.group) {
                 Flow::Idle => {}
                 Flow::More => more = true,
-                Flow::Refused if peer.refused_for(now) > self.patience => stalled.push(channel),
-                Flow::Refused => progress |= peer.refused_for(now).is_zero(),
+                Flow::Refused { posted } => progress |= posted,
             }
         }
-        stalled.into_iter().for_each(|channel| self.cut_off(channel));
         let peers = &self.peers;
         self.busy.retain(|channel| peers.get(channel).is_some_and(|peer| !peer.is_quiet()));
         self.pause = match (more, progress) {
@@ -171,24 +155,7 @@ impl Server {
         };
     }
 
-    /// Where those who take nothing hold so much of the pool that nobody can be heard any more,
-    /// cuts them off.
-    fn shed(&mut self) {
-        let now = Instant::now();
-        let dry_for = self.dry_since.map(|since| now.saturating_duration_since(since));
-        if dry_for.is_none_or(|time| time < PATIENCE_WHEN_DRY) {
-            return;
-        }
-        self.dry_since = Some(now);
-        let stalled =
-            |peer: &Peer| peer.refused_for(now).max(peer.queued_for(now)) >= PATIENCE_WHEN_DRY;
-        let all = self.peers.iter().filter(|(_, peer)| stalled(peer)).map(|(&channel, _)| channel);
-        for channel in all.collect::<Vec<_>>() {
-            self.cut_off(channel);
-        }
-    }
-
-    /// Drops a connection at once.
+    /// Drops a connection at once: its client asks for more than anybody may.
     fn cut_off(&mut self, channel: ChannelNumber) {
         output::complain(&format!("channel {channel} is cut off"));
         self.busy.remove(&channel);
