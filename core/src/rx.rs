@@ -150,13 +150,14 @@ impl<P: Platform> Engine<P> {
     /// stands still.
     fn park(&mut self, slot: u32, index: u32, class: usize) -> Drained {
         self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        // Its bytes may be used up on another channel's visit, while it waits for its own.
+        self.dequeue_read(slot);
         let dry = self.pool.free_by_class().get(class) == Some(&0);
         let (Some(channel), Some(group)) =
             (self.channels.get_mut(slot), self.groups.get_mut(index))
         else {
             return Drained::Ended;
         };
-        debug_assert!(channel.place == Place::None, "a channel is in one place");
         channel.place = Place::Parked(class);
         if let Some(list) = group.parked.get_mut(class) {
             list.push_back(self.channels.as_mut_slice(), slot);
@@ -216,7 +217,14 @@ impl<P: Platform> Engine<P> {
         if matches!(self.staging_for(slot, group_index), Staging::Held) {
             return if begun { Allowance::Rest } else { Allowance::Block };
         }
-        let mut window = group.staging.len();
+        let staging = group.staging.len();
+        // What is not the beginning of another frame does not count.
+        let (begun_header, skipped) = match channel.frame {
+            Frame::Header { have, .. } => (have, 0),
+            Frame::Payload { .. } => (0, 0),
+            Frame::Skip { left, .. } => (0, left),
+        };
+        let mut window = staging;
         let mut smaller = 0;
         let counts = channel.answers.iter().zip(&channel.unread).zip(&group.unread);
         for (class, ((&answers, &unread), &group_unread)) in
@@ -242,7 +250,8 @@ impl<P: Platform> Engine<P> {
             window = window.min(most);
             smaller = class.size;
         }
-        Allowance::Ahead(window.max(HEADER_LEN.min(group.staging.len())))
+        let window = window.max(HEADER_LEN) - begun_header;
+        Allowance::Ahead(window.saturating_add(skipped).min(staging))
     }
 
     /// Reads once: the rest of the message at hand, then `window` bytes ahead.
@@ -404,7 +413,10 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else { return Drained::Ended };
         if channel.notice_waits {
             // One at a time, so that a peer cannot fill the queue with them.
-            channel.place = Place::AwaitNotice;
+            self.dequeue_read(slot);
+            if let Some(channel) = self.channels.get_mut(slot) {
+                channel.place = Place::AwaitNotice;
+            }
             self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
             self.release_staging(slot, group);
             return Drained::Parked;

@@ -19,7 +19,7 @@ tofu_core::platform! {
         channels: 1,
         groups: 1,
     }
-    allocate: |len| Some(vec![0; len].into_boxed_slice())
+    allocate: |len| Some(vec![0; len].into_boxed_slice()),
 }
 
 // Headers.

@@ -155,6 +155,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         let place = core::mem::take(&mut channel.place);
+        channel.held = false;
         let group = index.and_then(|index| self.groups.get_mut(index));
         match (place, group) {
             (Place::Reading, _) => self.reading.remove(self.channels.as_mut_slice(), slot),
@@ -170,6 +171,9 @@ impl<P: Platform> Engine<P> {
             _ => {}
         }
         let Some(index) = index else { return };
+        if matches!(place, Place::Parked(_)) {
+            self.count_unparked(index);
+        }
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };

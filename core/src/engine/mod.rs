@@ -361,9 +361,18 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
-        if channel.place == Place::None && !channel.held {
+        let reads = matches!(channel.phase, Phase::Listening | Phase::AwaitHello | Phase::Open);
+        if reads && channel.place == Place::None && !channel.held {
             channel.place = Place::Reading;
             self.reading.push_back(self.channels.as_mut_slice(), slot);
+        }
+    }
+
+    pub(crate) fn dequeue_read(&mut self, slot: u32) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        if channel.place == Place::Reading {
+            channel.place = Place::None;
+            self.reading.remove(self.channels.as_mut_slice(), slot);
         }
     }
 
