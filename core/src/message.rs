@@ -259,7 +259,7 @@ impl<P: Platform> Message<P> {
     /// [`MessageError::BodyTooLong`] or [`MessageError::PoolEmpty`]; the old body stays.
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) -> Result<(), MessageError> {
         let body = body.as_ref();
-        self.resize_body(body.len())?;
+        self.set_body_len(body.len())?;
         self.body_mut().copy_from_slice(body);
         Ok(())
     }
@@ -271,7 +271,7 @@ impl<P: Platform> Message<P> {
     pub fn append_body(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), MessageError> {
         let bytes = bytes.as_ref();
         let before = usize::from(self.header.body_len);
-        self.resize_body(before.saturating_add(bytes.len()))?;
+        self.set_body_len(before.saturating_add(bytes.len()))?;
         if let Some(tail) = self.body_mut().get_mut(before..) {
             tail.copy_from_slice(bytes);
         }
@@ -284,14 +284,20 @@ impl<P: Platform> Message<P> {
     /// # Errors
     /// As [`Message::set_body`].
     pub fn resize_body(&mut self, len: usize) -> Result<(), MessageError> {
-        let section = u16::try_from(len).map_err(|_| MessageError::BodyTooLong)?;
-        let frame_len = HEADER_LEN + usize::from(self.header.text_len) + len;
-        self.reserve(frame_len, MessageError::BodyTooLong)?;
         let before = usize::from(self.header.body_len);
-        self.header.body_len = section;
+        self.set_body_len(len)?;
         if let Some(gained) = self.body_mut().get_mut(before..) {
             gained.fill(0);
         }
+        Ok(())
+    }
+
+    /// As [`Message::resize_body`], but what the body gains holds whatever was there.
+    fn set_body_len(&mut self, len: usize) -> Result<(), MessageError> {
+        let section = u16::try_from(len).map_err(|_| MessageError::BodyTooLong)?;
+        let frame_len = HEADER_LEN + usize::from(self.header.text_len) + len;
+        self.reserve(frame_len, MessageError::BodyTooLong)?;
+        self.header.body_len = section;
         Ok(())
     }
 

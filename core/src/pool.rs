@@ -212,7 +212,7 @@ impl<P: Platform> Pool<P> {
     pub(crate) fn has_room_again(&self, class: usize, held: u16) -> bool {
         let margin = self.state.with(|state| {
             let capacity = state.classes.as_slice().get(class).map_or(0, |class| class.capacity);
-            if held == 0 { 0 } else { capacity / 16 }
+            if held == 0 { 0 } else { capacity / 8 }
         });
         self.has_room(class, held.saturating_add(margin))
     }

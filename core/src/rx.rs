@@ -192,6 +192,21 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    /// Reads a channel again once it holds a quarter of what stopped it, so that reading does not
+    /// stop and go with each message.
+    pub(crate) fn release_hold(&mut self, slot: u32) {
+        let Some(channel) = self.channels.get(slot).filter(|channel| channel.held) else { return };
+        let free = self.pool.free_by_class();
+        let held = channel.answers.iter().zip(&channel.unread).map(|(a, u)| a.saturating_add(*u));
+        if free.iter().zip(held).any(|(free, held)| held > free / 8) {
+            return;
+        }
+        if let Some(channel) = self.channels.get_mut(slot) {
+            channel.held = false;
+        }
+        self.enqueue_read(slot);
+    }
+
     /// Starts the frame timer where a frame has begun and it does not run.
     fn watch_frame(&mut self, slot: u32) {
         let Some(channel) = self.channels.get(slot) else {

@@ -116,13 +116,10 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
-        let resumes = core::mem::take(&mut channel.held);
         if let Some(timer @ (PhaseTimer::Bye | PhaseTimer::Send)) = channel.phase_timer {
             self.start_phase_timer(slot, timer);
         }
-        if resumes {
-            self.enqueue_read(slot);
-        }
+        self.release_hold(slot);
     }
 
     /// Everything posted is sent: stop asking for room, and close if this was the goodbye.

@@ -9,15 +9,15 @@
 //! - while it is in its place, the background thread is awake and takes it after a tick;
 //! - who leaves with the poller in its place tells the next that sleeps.
 
-use crate::Host;
 use crate::transport::{Sockets, WAKE};
+use crate::{Host, Message, PostError, Received};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-use tofu_core::{Engine, Pool};
+use tofu_core::{Engine, GroupId, Header, Pool, Status};
 
 /// Messages one turn moves before others may have the lock.
 const BUDGET: u32 = 1024;
@@ -25,6 +25,13 @@ const BUDGET: u32 = 1024;
 const TURNS: u32 = 4;
 /// Events taken from one poll.
 const EVENTS: usize = 1024;
+/// Posts in a row that are written at once; more of them are likely to go on.
+const EAGER: u32 = 8;
+/// Posts, or their bytes, after which what was put off is written: a system call's worth.
+const BATCH: u32 = 64;
+const BATCH_BYTES: usize = 16 * 1024;
+/// How long a post is put off at most.
+const FLUSH: Duration = Duration::from_micros(100);
 /// How long nobody drives before the background thread does.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -43,6 +50,13 @@ pub(crate) struct Core {
     /// The background thread polls, and has not been asked to leave.
     background_polls: bool,
     background_sleeps: bool,
+    /// Posts since somebody last waited for something.
+    posts_in_row: u32,
+    /// Posts that are not written yet, to go out with others.
+    put_off: u32,
+    put_off_bytes: usize,
+    /// The background thread knows of them.
+    flush_expected: bool,
     /// The groups of threads that sleep.
     sleeping: Vec<Arc<Bell>>,
     stopped: bool,
@@ -153,6 +167,10 @@ impl Driver {
                 polling_until: None,
                 background_polls: false,
                 background_sleeps: false,
+                posts_in_row: 0,
+                put_off: 0,
+                put_off_bytes: 0,
+                flush_expected: false,
                 sleeping: Vec::new(),
                 stopped: false,
                 released: false,
@@ -182,7 +200,68 @@ impl Driver {
         self.staging
     }
 
-    /// Runs `f` on the engine, then does what it asks for: a post is written at once.
+    /// Posts. What comes alone is written at once; what comes in a row, or as one of several answers,
+    /// goes out together: soon a system call carries many messages. Whoever waits next writes the
+    /// rest; if nobody does, the background thread.
+    pub(crate) fn post(
+        &self,
+        core: &mut Core,
+        group: GroupId,
+        message: Message,
+    ) -> Result<Header, PostError> {
+        let posted = match core.engine.post(group, message) {
+            // What was put off holds part of the pool.
+            Err(refused) if refused.status == Status::PoolEmpty && core.put_off > 0 => {
+                self.settle(core);
+                core.engine.post(group, refused.message)
+            }
+            posted => posted,
+        };
+        let header = posted?;
+        core.posts_in_row += 1;
+        core.put_off += 1;
+        core.put_off_bytes += header.frame_len();
+        let more_to_come = core.posts_in_row > EAGER || core.engine.has_received(group);
+        if more_to_come && core.put_off < BATCH && core.put_off_bytes < BATCH_BYTES {
+            self.expect_flush(core);
+        } else {
+            self.settle(core);
+        }
+        Ok(header)
+    }
+
+    /// Writes what was put off.
+    pub(crate) fn flush(&self) {
+        let mut core = self.lock();
+        if core.put_off > 0 {
+            self.settle(&mut core);
+        }
+    }
+
+    /// The next thing a group received. When there is nothing, what was put off is written.
+    pub(crate) fn receive(&self, core: &mut Core, group: GroupId) -> Option<Received> {
+        let received = core.engine.receive(group);
+        if received.is_none() {
+            core.posts_in_row = 0;
+        }
+        if received.is_none() || core.put_off == 0 {
+            self.settle(core);
+        }
+        received
+    }
+
+    fn expect_flush(&self, core: &mut Core) {
+        if std::mem::replace(&mut core.flush_expected, true) {
+            return;
+        }
+        if std::mem::take(&mut core.background_polls) {
+            interrupt(&self.waker);
+        } else {
+            self.background.notify_one();
+        }
+    }
+
+    /// Runs `f` on the engine, then does what it asks for.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
         let mut core = self.lock();
         let result = f(&mut core);
@@ -224,9 +303,11 @@ impl Driver {
         let mut core = self.lock();
         loop {
             let outcome = attempt(&mut core);
-            self.settle(&mut core);
-            let expired = deadline.is_some_and(|deadline| deadline <= Instant::now());
-            if outcome.is_some() || expired {
+            if outcome.is_none() {
+                self.settle(&mut core);
+            }
+            let expired = || deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if outcome.is_some() || expired() {
                 self.hand_over(&mut core);
                 return outcome;
             }
@@ -237,12 +318,14 @@ impl Driver {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Core> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Turns if there is something to do, and sees to it that who polls knows of new deadlines.
     fn settle(&self, core: &mut Core) {
+        core.put_off = 0;
+        core.put_off_bytes = 0;
         if !core.engine.has_work() {
             return;
         }
@@ -290,6 +373,7 @@ impl Driver {
     ) -> MutexGuard<'a, Core> {
         let now = Instant::now();
         let next = core.next_deadline(self.start);
+        debug_assert!(core.put_off == 0, "whoever waits has written what was put off");
         let until = match core.pending() {
             true => Some(now),
             false => deadline.into_iter().chain(next).min(),
@@ -359,6 +443,13 @@ impl Driver {
         let mut core = self.lock();
         let mut epoch = core.epoch;
         while !core.is_over() {
+            if core.put_off > 0 {
+                core = self.rest(core, Some(FLUSH));
+                core.posts_in_row = 0;
+                self.settle(&mut core);
+            }
+            // Whatever is put off from here on rings again.
+            core.flush_expected = false;
             if core.epoch != epoch || !core.sleeping.is_empty() {
                 // Somebody drives, and may well come back.
                 epoch = core.epoch;
@@ -373,8 +464,8 @@ impl Driver {
                 core.background_sleeps = true;
                 core = self.rest(core, None);
                 core.background_sleeps = false;
-                epoch = core.epoch;
-                core = self.rest(core, Some(TICK));
+                // Whoever woke it may go on for a tick.
+                epoch = core.epoch.wrapping_sub(1);
             }
         }
     }

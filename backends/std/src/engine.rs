@@ -72,7 +72,11 @@ impl Engine {
 
     /// A message from the pool; `None` while it is empty.
     pub fn get(&self) -> Option<Message> {
-        Pool::get(self.pool())
+        Pool::get(self.pool()).or_else(|| {
+            // What was posted and is not written yet holds some.
+            self.driver().flush();
+            Pool::get(self.pool())
+        })
     }
 
     /// A message from the pool; waits for one to come back for as long as `timeout` (`None`: for
@@ -83,7 +87,7 @@ impl Engine {
         }
         let driver = self.driver();
         let deadline = deadline(timeout.into());
-        let got = driver.wait(driver.room(), deadline, |core| match self.get() {
+        let got = driver.wait(driver.room(), deadline, |core| match Pool::get(self.pool()) {
             Some(message) => Some(Some(message)),
             None => core.stopped().then_some(None),
         });
@@ -153,5 +157,6 @@ impl fmt::Debug for Engine {
 
 /// The point in time after `timeout`; `None` for never.
 pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
-    Instant::now().checked_add(timeout?)
+    let timeout = timeout?;
+    Instant::now().checked_add(timeout)
 }

@@ -78,7 +78,8 @@ impl ChannelGroup {
     /// See [`tofu_core::Engine::post`]; the message comes back.
     pub fn post(&self, message: Message) -> Result<Header, PostError> {
         let Handle { engine, id, .. } = &*self.handle;
-        engine.driver().with(|core| core.engine.post(*id, message))
+        let driver = engine.driver();
+        driver.post(&mut driver.lock(), *id, message)
     }
 
     /// Posts a message; while its channel holds more than its share of the pool, waits for room
@@ -98,7 +99,7 @@ impl ChannelGroup {
         let Handle { engine, id, .. } = &*self.handle;
         let driver = engine.driver();
         let posted = driver.wait(driver.room(), deadline(timeout.into()), |core| {
-            match core.engine.post(*id, refused.take()?.message) {
+            match driver.post(core, *id, refused.take()?.message) {
                 Err(error) if error.status == Status::PoolEmpty => {
                     refused = Some(error);
                     None
@@ -125,12 +126,12 @@ impl ChannelGroup {
         timeout: impl Into<Option<Duration>>,
     ) -> Result<Option<Received>, Stopped> {
         let Handle { engine, id, bell } = &*self.handle;
-        let received = engine.driver().wait(bell, deadline(timeout.into()), |core| {
-            match core.engine.receive(*id) {
+        let driver = engine.driver();
+        let received =
+            driver.wait(bell, deadline(timeout.into()), |core| match driver.receive(core, *id) {
                 Some(received) => Some(Ok(received)),
                 None => core.stopped().then_some(Err(Stopped)),
-            }
-        });
+            });
         received.transpose()
     }
 
@@ -140,10 +141,12 @@ impl ChannelGroup {
     /// As [`ChannelGroup::wait_receive`].
     pub fn try_receive(&self) -> Result<Option<Received>, Stopped> {
         let Handle { engine, id, .. } = &*self.handle;
-        engine.driver().with(|core| match core.engine.receive(*id) {
+        let driver = engine.driver();
+        let mut core = driver.lock();
+        match driver.receive(&mut core, *id) {
             None if core.stopped() => Err(Stopped),
             received => Ok(received),
-        })
+        }
     }
 
     /// Wakes the receiver, from any thread: with a message, which it receives as

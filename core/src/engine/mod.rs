@@ -92,6 +92,8 @@ pub struct Engine<P: Platform> {
     idle_timer: Option<TimerList<IdleTimer>>,
     pub(crate) send_times_out: bool,
     pub(crate) now: Instant,
+    /// When the first timeout is due, as of the last turn: timers start in turns only.
+    first_due: Instant,
     /// Messages moved in this turn.
     pub(crate) moved: u32,
     ids: u64,
@@ -119,6 +121,7 @@ impl<P: Platform> Engine<P> {
             idle_timer: options.idle_timeout.map(TimerList::new),
             send_times_out: options.send_timeout.is_some(),
             now: Instant::ZERO,
+            first_due: Instant::FAR,
             moved: 0,
             ids: 0,
             stopping: false,
@@ -297,9 +300,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         count_down(&mut channel.unread, class);
-        if core::mem::take(&mut channel.held) {
-            self.enqueue_read(slot);
-        }
+        self.release_hold(slot);
     }
 
     fn account_notice(&mut self, index: u32, notice: &Notice) {

@@ -42,13 +42,17 @@ impl<P: Platform> Engine<P> {
         self.moved = 0;
         let mut left = budget.max(1);
         let more_events = self.take_events(io);
-        self.expire(io);
+        if self.now >= self.first_due {
+            self.expire(io);
+        }
         self.write_all(io, &mut left);
         self.resume_parked();
         self.read_all(io, &mut left);
         self.resume_parked();
         self.stats.moved += u64::from(self.moved);
-        Turn { moved: self.moved, more: more_events || self.has_work(), deadline: self.deadline() }
+        self.first_due = self.first_due();
+        let deadline = (self.first_due < Instant::FAR).then_some(self.first_due);
+        Turn { moved: self.moved, more: more_events || self.has_work(), deadline }
     }
 
     /// Takes the transport's news. True if there may be more.
@@ -319,12 +323,17 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    fn deadline(&mut self) -> Option<Instant> {
+    /// When the first timeout is due; [`Instant::FAR`] when none runs.
+    fn first_due(&mut self) -> Instant {
         let channels = self.channels.as_mut_slice();
-        let idle = self.idle_timer.as_ref().and_then(|timer| timer.next_due(channels));
-        let frame = self.frame_timer.next_due(channels);
-        let phases = PhaseTimer::ALL.map(|timer| self.phase_timers.list(timer).next_due(channels));
-        phases.into_iter().chain([idle, frame]).flatten().min()
+        let mut first = Instant::FAR;
+        let mut take = |due: Option<Instant>| first = first.min(due.unwrap_or(Instant::FAR));
+        for timer in PhaseTimer::ALL {
+            take(self.phase_timers.list(timer).next_due(channels));
+        }
+        take(self.frame_timer.next_due(channels));
+        take(self.idle_timer.as_ref().and_then(|timer| timer.next_due(channels)));
+        first
     }
 }
 
