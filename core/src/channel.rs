@@ -113,8 +113,7 @@ pub struct Channel<P: Platform> {
     /// Bytes of the first of them that are sent.
     pub(crate) sent: usize,
     pub(crate) unsent: PerClass,
-    /// The answers among the unsent. Only they hold up reading: the peer can make room by reading
-    /// them. If requests did as well, two ends that ask a lot would wait for each other.
+    /// The answers among the unsent; see [`Channel::holds`].
     pub(crate) answers: PerClass,
     pub(crate) unread: PerClass,
     pub(crate) place: Place,
@@ -179,7 +178,7 @@ impl<P: Platform> Channel<P> {
 
     /// Whether it has something to read that is not read for our own sake.
     pub(crate) fn waits(&self) -> bool {
-        matches!(self.place, Place::Parked(_) | Place::Blocked | Place::AwaitNotice)
+        self.held || matches!(self.place, Place::Parked(_) | Place::Blocked | Place::AwaitNotice)
     }
 
     /// Whether the timer of the frame at hand runs.
@@ -194,6 +193,18 @@ impl<P: Platform> Channel<P> {
 }
 
 impl<P: Platform> Channel<P> {
+    /// Messages of a class that hold up reading: the unread, and on the accepting side the unsent
+    /// answers, so that an echoing server goes at the pace of its slowest reader. Requests do
+    /// not count, nor a client's answers: else two ends that wait for each other's would wait for ever.
+    pub(crate) fn holds(&self, class: usize) -> u16 {
+        let unread = self.unread.get(class).copied().unwrap_or_default();
+        let answers = self.answers.get(class).copied().unwrap_or_default();
+        match self.side {
+            Side::Accepted => unread.saturating_add(answers),
+            _ => unread,
+        }
+    }
+
     /// A message of this class was queued to be sent.
     pub(crate) fn count_queued(&mut self, opcode: Opcode, class: usize) {
         count_up(&mut self.unsent, class);

@@ -14,14 +14,14 @@ use core::task::Waker;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct GroupId {
     pub(crate) index: u16,
-    pub(crate) generation: u16,
+    pub(crate) generation: u32,
 }
 
 /// One group. Opaque: its storage is the platform's, its content the engine's.
 pub struct Group<P: Platform> {
     pub(crate) live: bool,
     /// Counts how often this place was used.
-    pub(crate) generation: u16,
+    pub(crate) generation: u32,
     pub(crate) queue: Queue,
     /// Peers' messages in the queue or being read.
     pub(crate) unread: PerClass,

@@ -14,7 +14,7 @@
 //!     let turn = engine.turn(clock.now(), &mut transport, 64);   // moves what can be moved
 //!     while let Some(received) = engine.receive(group) { … }     // what came of it
 //!     engine.post(group, message)?;                              // queued for the next turn
-//!     if !turn.more { sleep_until(turn.deadline) }               // or an interrupt
+//!     if !engine.has_work() { sleep_until(turn.deadline) }       // or an interrupt
 //! }
 //! ```
 //!

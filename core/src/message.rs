@@ -214,8 +214,40 @@ impl<P: Platform> Message<P> {
 
     /// Removes every text header of this name.
     pub fn remove_headers(&mut self, name: &str) {
-        while let Some((start, len)) = self.text().find_line(name) {
-            self.cut_text(start, len);
+        self.remove_headers_before(name, usize::from(self.header.text_len));
+    }
+
+    /// Removes the text headers of this name that begin before `end`, in one pass.
+    fn remove_headers_before(&mut self, name: &str, end: usize) {
+        let (mut read, mut kept) = (0, 0);
+        while let Some((start, len)) = self.find_line(name, read).filter(|&(at, _)| at < end) {
+            self.move_text(read..start, kept);
+            kept += start - read;
+            read = start + len;
+        }
+        if read > kept {
+            self.move_text(read..usize::from(self.header.text_len), kept);
+            let removed = read - kept;
+            let text_len = usize::from(self.header.text_len) - removed;
+            // The body follows the text headers.
+            let body = self.body_range();
+            self.move_text(body.start - HEADER_LEN..body.end - HEADER_LEN, text_len);
+            self.header.text_len = u16::try_from(text_len).unwrap_or_default();
+        }
+    }
+
+    /// The first line of this name from `from` on: where it starts, and its length.
+    fn find_line(&self, name: &str, from: usize) -> Option<(usize, usize)> {
+        let rest = TextHeaders::new(self.text().as_bytes().get(from..)?);
+        rest.find_line(name).map(|(start, len)| (from + start, len))
+    }
+
+    /// Moves bytes of the payload towards its beginning.
+    fn move_text(&mut self, from: core::ops::Range<usize>, to: usize) {
+        let from = HEADER_LEN + from.start..HEADER_LEN + from.end;
+        if from.start <= from.end && from.end <= self.buffer.len() && to + HEADER_LEN <= from.start
+        {
+            self.buffer.copy_within(from, HEADER_LEN + to);
         }
     }
 
@@ -230,15 +262,8 @@ impl<P: Platform> Message<P> {
     ) -> Result<(), MessageError> {
         let before = usize::from(self.header.text_len);
         self.add_header_display(name, value)?;
-        // The new line is the last; remove those of the same name before it.
-        let mut end = before;
-        while let Some((start, len)) = self.text().find_line(name) {
-            if start >= end {
-                break;
-            }
-            self.cut_text(start, len);
-            end -= len;
-        }
+        // The new line is the last.
+        self.remove_headers_before(name, before);
         Ok(())
     }
 

@@ -22,7 +22,7 @@ pub trait Platform: Sized + 'static {
     type PoolLock: Lock<PoolState<Self>>;
     /// The pool's size classes, at most [`MAX_CLASSES`](crate::MAX_CLASSES).
     type Classes: Table<Class<Self>>;
-    /// The free buffers of one size class.
+    /// The free buffers of one size class. Its capacity bounds the messages of all of them.
     type FreeList: Table<Self::Buffer>;
     /// The channels that exist.
     type Channels: Table<Channel<Self>>;

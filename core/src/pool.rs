@@ -26,6 +26,8 @@ pub struct PoolState<P: Platform> {
     classes: P::Classes,
     /// Somebody was refused since the last message came back.
     starved: bool,
+    /// A message was taken: from now on the classes keep their places.
+    in_use: bool,
     waker: Option<Waker>,
 }
 
@@ -35,6 +37,8 @@ pub struct Class<P: Platform> {
     capacity: u16,
     /// Buffers that exist; the rest is allocated when first needed.
     created: u16,
+    /// The platform had no memory for another. Forgotten when one comes back.
+    exhausted: bool,
     free: P::FreeList,
 }
 
@@ -48,7 +52,7 @@ pub(crate) struct ClassView {
 impl<P: Platform> Class<P> {
     fn free(&self) -> u16 {
         let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
-        ready.saturating_add(self.capacity - self.created)
+        if self.exhausted { ready } else { ready.saturating_add(self.capacity - self.created) }
     }
 
     fn take(&mut self) -> Option<P::Buffer> {
@@ -58,9 +62,10 @@ impl<P: Platform> Class<P> {
         if self.created == self.capacity {
             return None;
         }
-        let buffer = P::allocate(self.size)?;
-        self.created += 1;
-        Some(buffer)
+        let buffer = P::allocate(self.size);
+        self.exhausted = buffer.is_none();
+        self.created += u16::from(buffer.is_some());
+        buffer
     }
 }
 
@@ -71,6 +76,7 @@ impl<P: Platform> PoolState<P> {
 
     fn take(&mut self, len: usize, held: u16) -> Option<P::Buffer> {
         let index = self.class_of(len)?;
+        self.in_use = true;
         let class = self.classes.as_mut_slice().get_mut(index)?;
         let buffer = if class.free() > held { class.take() } else { None };
         self.starved |= buffer.is_none();
@@ -96,17 +102,23 @@ impl<P: Platform> Default for Pool<P> {
 impl<P: Platform> Pool<P> {
     /// A pool without messages.
     pub fn new() -> Self {
-        let state = PoolState { classes: P::Classes::default(), starved: false, waker: None };
+        let state = PoolState {
+            classes: P::Classes::default(),
+            starved: false,
+            in_use: false,
+            waker: None,
+        };
         Pool { state: P::PoolLock::new(state) }
     }
 
     /// Adds `capacity` messages of `size` bytes, header included, allocated by the platform when
-    /// first needed. A second call for the same size adds to it. A size below a header's, or
-    /// a class beyond the platform's number of classes, is ignored.
+    /// first needed. A second call for the same size adds to it. Ignored: a size below a header's, what is
+    /// beyond the platform's number of classes or messages, and a new size after the first message was taken.
     pub fn add_class(&self, size: usize, capacity: u16) {
         self.state.with(|state| {
+            let room = state.unused_capacity();
             if let Some(class) = state.find_class(size) {
-                class.capacity = class.capacity.saturating_add(capacity);
+                class.capacity = class.capacity.saturating_add(capacity.min(room));
             }
         });
     }
@@ -114,10 +126,11 @@ impl<P: Platform> Pool<P> {
     /// Gives the pool one more buffer, in the size class of its length.
     ///
     /// # Errors
-    /// Gives it back when it cannot hold a header, or the pool is full.
+    /// Gives it back when it cannot hold a header, when the pool is full, and when its size is new after
+    /// the first message was taken.
     pub fn donate(&self, buffer: P::Buffer) -> Result<(), P::Buffer> {
-        self.state.with(|state| match state.find_class(buffer.len()) {
-            Some(class) if class.capacity < u16::MAX => {
+        self.state.with(|state| match (state.unused_capacity(), state.find_class(buffer.len())) {
+            (1.., Some(class)) if class.capacity < u16::MAX => {
                 class.free.push(buffer)?;
                 class.capacity += 1;
                 class.created += 1;
@@ -255,6 +268,7 @@ impl<P: Platform> Pool<P> {
             let Some(class) = state.classes.as_mut_slice().get_mut(class) else {
                 return (Some(buffer), None);
             };
+            class.exhausted = false;
             let unwanted = class.free.push(buffer).err();
             debug_assert!(unwanted.is_none(), "more messages came back than were taken");
             let starved = core::mem::take(&mut state.starved);
@@ -269,6 +283,13 @@ impl<P: Platform> Pool<P> {
 }
 
 impl<P: Platform> PoolState<P> {
+    /// How many messages more the platform's free list, and so its queues, have room for.
+    fn unused_capacity(&self) -> u16 {
+        let classes = self.classes.as_slice().iter();
+        let used: usize = classes.map(|class| usize::from(class.capacity)).sum();
+        u16::try_from(P::FreeList::CAPACITY.saturating_sub(used)).unwrap_or(u16::MAX)
+    }
+
     /// The class of exactly this size, made if need be.
     fn find_class(&mut self, size: usize) -> Option<&mut Class<P>> {
         if size < HEADER_LEN {
@@ -277,9 +298,9 @@ impl<P: Platform> PoolState<P> {
         let classes = self.classes.as_slice();
         let index = classes.iter().position(|class| size <= class.size).unwrap_or(classes.len());
         let exact = classes.get(index).is_some_and(|class| class.size == size);
-        if !exact && classes.len() < MAX_CLASSES {
+        if !exact && !self.in_use && classes.len() < MAX_CLASSES {
             let free = P::FreeList::default();
-            self.insert(index, Class { size, capacity: 0, created: 0, free });
+            self.insert(index, Class { size, capacity: 0, created: 0, exhausted: false, free });
         }
         self.classes.as_mut_slice().get_mut(index).filter(|class| class.size == size)
     }

@@ -197,8 +197,7 @@ impl<P: Platform> Engine<P> {
     pub(crate) fn release_hold(&mut self, slot: u32) {
         let Some(channel) = self.channels.get(slot).filter(|channel| channel.held) else { return };
         let free = self.pool.free_by_class();
-        let held = channel.answers.iter().zip(&channel.unread).map(|(a, u)| a.saturating_add(*u));
-        if free.iter().zip(held).any(|(free, held)| held > free / 8) {
+        if free.iter().enumerate().any(|(class, free)| channel.holds(class) > free / 8) {
             return;
         }
         if let Some(channel) = self.channels.get_mut(slot) {
@@ -241,14 +240,12 @@ impl<P: Platform> Engine<P> {
         };
         let mut window = staging;
         let mut smaller = 0;
-        let counts = channel.answers.iter().zip(&channel.unread).zip(&group.unread);
-        for (class, ((&answers, &unread), &group_unread)) in
-            self.pool.classes().into_iter().zip(counts)
-        {
+        let classes = self.pool.classes().into_iter().zip(&group.unread);
+        for (index, (class, &group_unread)) in classes.enumerate() {
             let mut room = class.free.saturating_sub(group_unread);
             // Half of a channel's share, so that what others take meanwhile costs no refusal to an
             // application that answers each.
-            let held = answers.saturating_add(unread);
+            let held = channel.holds(index);
             if held > 0 && channel.send_failed.is_none() {
                 let rest = (class.free / 2).saturating_sub(held);
                 if rest == 0 {

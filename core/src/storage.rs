@@ -93,6 +93,11 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
         }
     }
 
+    /// How many more can be taken.
+    pub(crate) fn available(&self) -> usize {
+        S::CAPACITY.saturating_sub(self.used as usize)
+    }
+
     pub(crate) fn used(&self) -> u32 {
         self.used
     }

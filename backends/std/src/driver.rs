@@ -6,8 +6,8 @@
 //! once. These hold, always:
 //!
 //! - the poller is in its place, or somebody is in poll and puts it back;
-//! - while it is in its place, the background thread is awake and takes it after a tick;
-//! - who leaves with the poller in its place tells the next that sleeps.
+//! - who leaves with the poller in its place tells one that sleeps, who takes it;
+//! - where nobody sleeps, the background thread is awake and takes it after a tick.
 
 use crate::transport::{Sockets, WAKE};
 use crate::{Host, Message, PostError, Received};
@@ -94,6 +94,18 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         if self.sleeping.load(Ordering::Relaxed) > 0 {
             self.rung.notify_one();
+        }
+        if self.polling.swap(false, Ordering::Relaxed) {
+            interrupt(&self.waker);
+        }
+    }
+}
+
+impl Bell {
+    /// Lets everybody look again. Under the lock.
+    fn ring_all(&self) {
+        if self.sleeping.load(Ordering::Relaxed) > 0 {
+            self.rung.notify_all();
         }
         if self.polling.swap(false, Ordering::Relaxed) {
             interrupt(&self.waker);
@@ -331,11 +343,8 @@ impl Driver {
         }
         self.turn(core);
         if let Some(until) = core.polling_until {
-            let sooner = match (core.next_deadline(self.start), until) {
-                (Some(deadline), Some(until)) => deadline < until,
-                (deadline, None) => deadline.is_some(),
-                (None, Some(_)) => false,
-            };
+            let due = core.next_deadline(self.start);
+            let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
             if sooner || core.pending() {
                 interrupt(&self.waker);
             }
@@ -343,6 +352,7 @@ impl Driver {
     }
 
     fn turn(&self, core: &mut Core) {
+        let mut came_back = false;
         for _ in 0..TURNS {
             self.pool_bell.turning.store(true, Ordering::SeqCst);
             let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -350,17 +360,16 @@ impl Driver {
             let turn = core.engine.turn(now, &mut core.sockets, BUDGET);
             self.pool_bell.turning.store(false, Ordering::SeqCst);
             core.deadline = turn.deadline;
-            let came_back = self.pool_bell.came_back.swap(false, Ordering::SeqCst);
-            if came_back {
-                self.room.rung.notify_all();
-                if self.room.polling.swap(false, Ordering::Relaxed) {
-                    interrupt(&self.waker);
-                }
-            }
+            came_back = self.pool_bell.came_back.swap(false, Ordering::SeqCst);
             if !turn.more && !came_back && !core.sockets.has_news() {
                 break;
             }
         }
+        if came_back {
+            // It came after the last look at those who wait for it.
+            interrupt(&self.waker);
+        }
+        self.room.ring_all();
     }
 
     /// Waits for the operating system's events, without the lock.
@@ -450,7 +459,7 @@ impl Driver {
             }
             // Whatever is put off from here on rings again.
             core.flush_expected = false;
-            if core.epoch != epoch || !core.sleeping.is_empty() {
+            if core.epoch != epoch || (core.poller.is_some() && !core.sleeping.is_empty()) {
                 // Somebody drives, and may well come back.
                 epoch = core.epoch;
                 core = self.rest(core, Some(TICK));

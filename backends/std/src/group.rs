@@ -117,7 +117,8 @@ impl ChannelGroup {
     /// The next thing received, in order; waits for it for as long as `timeout` (`None`: for
     /// ever). `Ok(None)` when nothing came in time.
     ///
-    /// While it waits, this thread runs the engine.
+    /// While it waits, this thread runs the engine. With a timeout of zero it does not wait, and
+    /// finds what others have read.
     ///
     /// # Errors
     /// When the engine has stopped and everything was received.

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tofu_core::{Channel, Class, Group, Lock, Node, NumberEntry, Platform, Pool, PoolState, Table};
+use tofu_core::{
+    Channel, Class, Group, Lock, MAX_CLASSES, Node, NumberEntry, Platform, Pool, PoolState, Table,
+};
 
 /// The platform of this crate's engines. Users meet it only in the documentation of
 /// [`tofu_core`]'s types.
@@ -18,8 +20,8 @@ impl Platform for Host {
     type Buffer = Box<[u8]>;
     type PoolRef = Arc<Pool<Host>>;
     type PoolLock = ThreadLock<PoolState<Host>>;
-    type Classes = Growing<Class<Host>, { tofu_core::MAX_CLASSES }>;
-    type FreeList = Growing<Box<[u8]>, { u16::MAX as usize }>;
+    type Classes = Growing<Class<Host>, MAX_CLASSES>;
+    type FreeList = Growing<Box<[u8]>, { MAX_CLASSES * u16::MAX as usize }>;
     type Channels = Growing<Channel<Host>, MAX_CHANNELS>;
     type Numbers = Growing<NumberEntry, MAX_CHANNELS>;
     type Nodes = Growing<Node<Host>, { u32::MAX as usize - 1 }>;

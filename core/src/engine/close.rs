@@ -62,6 +62,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         channel.phase = Phase::Closed;
+        channel.write_blocked = false;
         let notice = Notice {
             channel: channel.number,
             id: channel.id,

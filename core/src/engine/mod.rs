@@ -19,7 +19,7 @@ use crate::platform::Platform;
 use crate::pool::{MAX_CLASSES, Pool};
 use crate::queue::{Item, Nodes, Notice};
 use crate::rx::count_down;
-use crate::storage::Slab;
+use crate::storage::{Slab, Table};
 use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, PhaseTimers, TimerList};
 use crate::{ChannelNumber, Instant, Status};
 use core::fmt;
@@ -102,7 +102,8 @@ pub struct Engine<P: Platform> {
 }
 
 impl<P: Platform> Engine<P> {
-    /// An engine that takes its messages from `pool`.
+    /// An engine that takes its messages from `pool`, which must have its size classes by now: they
+    /// decide what the engine can take.
     pub fn new(pool: P::PoolRef, options: &Options) -> Self {
         let limits = options.limits.fit(pool.largest());
         Engine {
@@ -192,6 +193,10 @@ impl<P: Platform> Engine<P> {
     /// [`Status::InvalidGroup`] when it is gone already.
     pub fn close_group(&mut self, id: GroupId) -> Result<P::Buffer, Status> {
         let index = self.group_index(id).ok_or(Status::InvalidGroup)?;
+        if let Some(group) = self.groups.get_mut(index) {
+            group.updates = 0;
+            group.waker = None;
+        }
         while let Some(item) = self.pop_item(index) {
             self.account_received(index, item);
         }
@@ -239,7 +244,8 @@ impl<P: Platform> Engine<P> {
     ///
     /// # Errors
     /// [`Status::InvalidGroup`] when it is gone, [`Status::ShutdownStarted`] when the engine is
-    /// stopping; the message comes back.
+    /// stopping, [`Status::PoolEmpty`] when more messages wait than the platform has room for; the
+    /// message comes back.
     pub fn update_receiver(
         &mut self,
         id: GroupId,
@@ -251,6 +257,9 @@ impl<P: Platform> Engine<P> {
             None => return Err((message, Status::InvalidGroup)),
         };
         if let Some(mut message) = message {
+            if let Err(status) = self.check_nodes() {
+                return Err((Some(message), status));
+            }
             message.mark_returned(Status::ReceiverUpdate);
             self.deliver(index, Item::Message(message));
             return Ok(());
@@ -334,6 +343,13 @@ impl<P: Platform> Engine<P> {
     }
 
     // Shared by the parts of the engine.
+
+    /// Whether the application may queue another message. The nodes that notices may need are
+    /// kept: there may be more messages than the platform's sum has, from the heap or another pool.
+    fn check_nodes(&self) -> Result<(), Status> {
+        let notices = 2 * P::Channels::CAPACITY + 2 * P::Groups::CAPACITY;
+        if self.nodes.available() > notices { Ok(()) } else { Err(Status::PoolEmpty) }
+    }
 
     /// Puts something into a group's queue and wakes its receiver.
     pub(crate) fn deliver(&mut self, index: u32, item: Item<P>) {

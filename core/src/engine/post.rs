@@ -143,6 +143,7 @@ impl<P: Platform> Engine<P> {
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
+        self.check_nodes()?;
         let slot = self.channels.take().ok_or(Status::PoolEmpty)?;
         let announced = if hello { message.announce(self.limits) } else { Ok(()) };
         let side = if hello { Side::Client } else { Side::Listener };
@@ -194,6 +195,7 @@ impl<P: Platform> Engine<P> {
         if !allowed {
             return Err(Status::NotAllowed);
         }
+        self.check_nodes()?;
         self.check_share(slot, message)?;
         if opcode.kind() == Kind::Hello {
             // With our own limits in it, it still has to fit the peer's.

@@ -32,23 +32,24 @@ pub struct Turn {
 
 impl<P: Platform> Engine<P> {
     /// Moves what can be moved: looks at what `io` says is ready, at timeouts that are due by `now`,
-    /// and at what was posted; never at a channel without a reason. Sends and receives about `budget`
-    /// messages.
+    /// and at what was posted; never at a channel without a reason. Sends at most `budget` messages
+    /// or a few more, and receives as many.
     ///
     /// For the driver. Call it when the transport has news, when [`Turn::deadline`] passes,
     /// after a post, and at once while [`Turn::more`] holds.
     pub fn turn(&mut self, now: Instant, io: &mut impl Transport, budget: u32) -> Turn {
         self.now = self.now.max(now);
         self.moved = 0;
-        let mut left = budget.max(1);
         let more_events = self.take_events(io);
+        // Each has its own budget, so that neither starves the other.
+        self.write_all(io, &mut budget.max(1));
+        self.resume_parked();
+        self.read_all(io, &mut budget.max(1));
+        self.resume_parked();
+        // After reading: what has arrived is not late, however late we are.
         if self.now >= self.first_due {
             self.expire(io);
         }
-        self.write_all(io, &mut left);
-        self.resume_parked();
-        self.read_all(io, &mut left);
-        self.resume_parked();
         self.stats.moved += u64::from(self.moved);
         self.first_due = self.first_due();
         let deadline = (self.first_due < Instant::FAR).then_some(self.first_due);
@@ -78,7 +79,7 @@ impl<P: Platform> Engine<P> {
                 }
             }
             Ready::Writable => {
-                if core::mem::take(&mut channel.write_blocked) {
+                if channel.phase == Phase::Open && core::mem::take(&mut channel.write_blocked) {
                     self.enqueue_write(slot);
                 }
             }
@@ -131,8 +132,13 @@ impl<P: Platform> Engine<P> {
         while let Some(slot) = self.frame_timer.pop_due(self.channels.as_mut_slice(), now) {
             self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
         }
-        while let Some(slot) = self.pop_idle(now) {
-            self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
+        for _ in 0..self.channels.used() {
+            let Some(slot) = self.pop_idle(now) else { break };
+            match self.channels.get(slot).is_some_and(|channel| channel.waits()) {
+                // It may well have something to say, which we are not ready to read.
+                true => self.touch(slot),
+                false => self.finish(slot, Close::Graceful, Status::CommunicationFailed, io),
+            }
         }
     }
 
