@@ -195,6 +195,11 @@ impl<P: Platform> Message<P> {
         name: &str,
         value: impl fmt::Display,
     ) -> Result<(), MessageError> {
+        self.add_displayed(name, &value)
+    }
+
+    /// Not generic, so that there is one of it.
+    fn add_displayed(&mut self, name: &str, value: &dyn fmt::Display) -> Result<(), MessageError> {
         text::check_name(name)?;
         let mut measure = Measure { len: 0, valid: true };
         let displayed = fmt::write(&mut measure, format_args!("{value}"));
@@ -260,8 +265,12 @@ impl<P: Platform> Message<P> {
         name: &str,
         value: impl fmt::Display,
     ) -> Result<(), MessageError> {
+        self.set_displayed(name, &value)
+    }
+
+    fn set_displayed(&mut self, name: &str, value: &dyn fmt::Display) -> Result<(), MessageError> {
         let before = usize::from(self.header.text_len);
-        self.add_header_display(name, value)?;
+        self.add_displayed(name, value)?;
         // The new line is the last.
         self.remove_headers_before(name, before);
         Ok(())
