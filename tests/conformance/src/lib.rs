@@ -18,13 +18,15 @@
 //! | `app` | the words scenarios are written in |
 //! | `wire` | frames by hand, for what no engine would send |
 //! | `scenarios` | the promises, by section of the protocol |
-//! | `loopback`, `host` | the backends |
+//! | `loopback`, `host`, `smoltcp`, `serial` | the backends |
 #![forbid(unsafe_code)]
 
 pub mod app;
 pub mod host;
 pub mod loopback;
 pub mod scenarios;
+pub mod serial;
+pub mod smoltcp;
 pub mod wire;
 pub mod world;
 

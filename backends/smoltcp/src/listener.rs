@@ -1,0 +1,193 @@
+//! Listeners: a smoltcp socket takes one client, so a listener keeps several listening.
+
+use crate::connect::{self, Host};
+use crate::slot::Role;
+use crate::{Stack, time};
+use core::fmt;
+use core::task::Poll;
+use core::time::Duration;
+use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::wire::IpListenEndpoint;
+use tofu_core::{Link, Ready, Status};
+
+/// The most listeners one stack has.
+pub const MAX_LISTENERS: usize = 4;
+
+/// How long a client may leave everything unanswered before it is accepted.
+const HANDSHAKE: Duration = Duration::from_secs(60);
+
+/// A listener. Its sockets are the slots that listen for its link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listener {
+    pub(crate) link: Link,
+    pub(crate) endpoint: IpListenEndpoint,
+    /// The engine waits to be told that it listens.
+    owes_opened: bool,
+    /// The engine waits to be told that a client is there.
+    owes_read: bool,
+}
+
+impl Listener {
+    pub(crate) fn told(&mut self, ready: Ready) {
+        match ready {
+            Ready::Opened => self.owes_opened = false,
+            _ => self.owes_read = false,
+        }
+    }
+
+    /// Whether both would take the same clients.
+    fn overlaps(&self, other: &IpListenEndpoint) -> bool {
+        let (mine, theirs) = (self.endpoint.addr, other.addr);
+        self.endpoint.port == other.port && (mine.is_none() || theirs.is_none() || mine == theirs)
+    }
+}
+
+impl Stack<'_> {
+    pub(crate) fn open_listener(
+        &mut self,
+        link: Link,
+        host: &str,
+        port: u16,
+    ) -> Result<(), Status> {
+        let addr = match connect::parse(host)? {
+            Host::Any => None,
+            Host::Literal(address) => Some(address),
+            Host::Name => return Err(Status::InvalidAddress),
+        };
+        if addr.is_some_and(|addr| !self.interface.has_ip_addr(addr)) || self.slots.is_empty() {
+            return Err(Status::ListenFailed);
+        }
+        let port = if port == 0 { self.ephemeral_port() } else { port };
+        let endpoint = IpListenEndpoint { addr, port };
+        if self.listeners.iter().flatten().any(|listener| listener.overlaps(&endpoint)) {
+            return Err(Status::ListenFailed);
+        }
+        let free = self.listeners.iter_mut().find(|listener| listener.is_none());
+        let place = free.ok_or(Status::ListenFailed)?;
+        *place = Some(Listener { link, endpoint, owes_opened: true, owes_read: true });
+        self.news = true;
+        self.arm();
+        Ok(())
+    }
+
+    pub(crate) fn listener_ready(&self, listener: &Listener) -> Option<(Link, Ready)> {
+        if listener.owes_opened {
+            return Some((listener.link, Ready::Opened));
+        }
+        let waits = listener.owes_read
+            && self
+                .slots
+                .iter()
+                .any(|slot| slot.holds_client_of(listener.link, self.sockets.get(slot.handle())));
+        waits.then_some((listener.link, Ready::Readable))
+    }
+
+    pub(crate) fn accept_client(&mut self, listener: Link, link: Link) -> Poll<Result<(), Status>> {
+        let count = self.slots.len();
+        let first = self.next_accepted;
+        let holds = |index: &usize| {
+            let slot = self.slots.get(*index);
+            slot.is_some_and(|slot| slot.holds_client_of(listener, self.sockets.get(slot.handle())))
+        };
+        let found = (0..count).map(|step| (first + step) % count).find(holds);
+        let place = self.listeners.iter_mut().flatten().find(|it| it.link == listener);
+        let Some(place) = place else { return Poll::Ready(Err(Status::AcceptFailed)) };
+        let Some(index) = found else {
+            place.owes_read = true;
+            self.news = true;
+            return Poll::Pending;
+        };
+        self.next_accepted = index + 1;
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.open(link);
+        }
+        self.greet(link);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends a listener, if this is one. Who was not accepted is turned away.
+    pub(crate) fn close_listener(&mut self, link: Link) -> bool {
+        let place = self.listeners.iter_mut().find(|it| it.is_some_and(|it| it.link == link));
+        let Some(place) = place else { return false };
+        *place = None;
+        let (now, linger) = (self.now, self.options.linger);
+        for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Listening(link)) {
+            let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+            socket.abort();
+            slot.role = Role::Closing { until: now.after(linger), queued: 0 };
+            slot.linger(socket, now, linger);
+        }
+        true
+    }
+
+    pub(crate) fn write_listener(&self, link: Link, out: &mut dyn fmt::Write) -> fmt::Result {
+        let listener = self.listeners.iter().flatten().find(|it| it.link == link);
+        let endpoint = listener.ok_or(fmt::Error)?.endpoint;
+        let first = self.interface.ip_addrs().first().map(|cidr| cidr.address());
+        match endpoint.addr.or(first) {
+            Some(address) => write!(out, "tcp|{address}|{}", endpoint.port),
+            None => write!(out, "tcp||{}", endpoint.port),
+        }
+    }
+
+    /// Gives every listener sockets that listen, as far as there are free ones: each its first
+    /// before any its second.
+    pub(crate) fn arm(&mut self) {
+        for wanted in 1..=self.options.backlog {
+            for index in 0..MAX_LISTENERS {
+                let Some(Some(listener)) = self.listeners.get(index).copied() else { continue };
+                if self.idle_sockets(listener.link).count() >= wanted {
+                    continue;
+                }
+                let Some(slot) = self.take_slot(wanted == 1) else { return };
+                self.listen_with(slot, &listener);
+            }
+        }
+    }
+
+    /// The slots of a listener that no client has taken.
+    pub(crate) fn idle_sockets(&self, listener: Link) -> impl Iterator<Item = usize> {
+        let idle = self.slots.iter().enumerate().filter(move |(_, slot)| {
+            let socket = self.sockets.get::<Socket<'_>>(slot.handle());
+            slot.role == Role::Listening(listener) && socket.state() == State::Listen
+        });
+        idle.map(|(index, _)| index)
+    }
+
+    fn listen_with(&mut self, index: usize, listener: &Listener) {
+        self.move_behind(index, listener.endpoint.port);
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+        connect::prepare(socket, &self.options);
+        socket.set_timeout(Some(time::duration(HANDSHAKE)));
+        if socket.listen(listener.endpoint).is_ok() {
+            slot.role = Role::Listening(listener.link);
+        }
+    }
+
+    /// Puts a socket that is to listen behind the connections of its port.
+    ///
+    /// smoltcp gives a packet to the first socket that takes it, and one that listens takes
+    /// every SYN: one that is sent again, because its answer was lost, would open a second
+    /// connection in front of the first.
+    fn move_behind(&mut self, index: usize, port: u16) {
+        let connections = self.slots.iter().enumerate().filter(|(_, slot)| {
+            let socket = self.sockets.get::<Socket<'_>>(slot.handle());
+            socket.local_endpoint().is_some_and(|local| local.port == port)
+        });
+        let last = connections.max_by_key(|(_, slot)| slot.handle());
+        let (Some((other, connection)), Some(slot)) = (last, self.slots.get(index)) else { return };
+        let (to, from) = (slot.handle(), connection.handle());
+        if from <= to {
+            return;
+        }
+        let (fresh, connected) = (self.sockets.remove(to), self.sockets.remove(from));
+        // Each takes the first empty place.
+        let handles = [self.sockets.add(connected), self.sockets.add(fresh)];
+        for (index, handle) in [other, index].into_iter().zip(handles) {
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.socket = Some(handle);
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What a stack can be told when it is made, and what it counts.
+
+use core::time::Duration;
+
+/// How a [`Stack`](crate::Stack) treats its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many sockets a listener keeps ready for clients, as far as there are free ones. As many
+    /// clients may connect between two turns.
+    pub backlog: usize,
+    /// How long a connection may be silent before its peer is asked whether it is still there.
+    pub keep_alive: Duration,
+    /// How long a peer may leave everything unanswered before its connection is lost. Should be
+    /// several times `keep_alive`, and several minutes: a peer that has no room for more is asked
+    /// only once a minute.
+    pub timeout: Duration,
+    /// How long a closed connection may make no progress with its last bytes, and then with its
+    /// end, before it is reset.
+    pub linger: Duration,
+    /// Where ephemeral ports start. Should differ from boot to boot, as the interface's own
+    /// random seed should, so that a peer does not take a new connection for an old one.
+    pub seed: u16,
+}
+
+impl Options {
+    /// The defaults.
+    pub const DEFAULT: Options = Options {
+        backlog: 4,
+        keep_alive: Duration::from_secs(20),
+        timeout: Duration::from_secs(300),
+        linger: Duration::from_secs(10),
+        seed: 0,
+    };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::DEFAULT
+    }
+}
+
+/// What a [`Stack`](crate::Stack) counts. Here a refused connection and an unanswered one are told
+/// apart, which have the same status in the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Connections the other end refused.
+    pub refused: u32,
+    /// Connections given up before the other end had answered: by the engine's timeout or by the
+    /// application.
+    pub unanswered: u32,
+    /// Closed connections that were reset because they made no progress for
+    /// [`Options::linger`].
+    pub cut: u32,
+}

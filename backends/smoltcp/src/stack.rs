@@ -1,0 +1,283 @@
+//! The stack: an interface, its sockets, and the turn that moves packets and messages.
+
+use crate::listener::{Listener, MAX_LISTENERS};
+use crate::slot::{Role, Slot};
+use crate::{Options, Stats, time};
+use core::time::Duration;
+use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
+use smoltcp::phy::Device;
+use smoltcp::socket::Socket as AnySocket;
+use smoltcp::socket::tcp::{Socket, State};
+use tofu_core::{Engine, Instant, Link, Platform, Ready, Turn};
+
+/// The most packets one turn takes from the device.
+const PACKETS_PER_TURN: u32 = 32;
+/// How often one turn lets every socket send a packet.
+const ROUNDS_PER_TURN: u32 = 8;
+/// When to try again where the device had no room for a packet.
+const DEVICE_RETRY: Duration = Duration::from_millis(1);
+
+/// An engine's [`Transport`](tofu_core::Transport) over one smoltcp interface.
+///
+/// smoltcp tells that something happened to some socket, not what and to which. So what is ready is
+/// read off the sockets: after a packet all of them are looked at. That is right for the
+/// handful a board has, which smoltcp goes through for each packet, too.
+pub struct Stack<'a> {
+    pub(crate) interface: Interface,
+    pub(crate) sockets: SocketSet<'a>,
+    pub(crate) slots: &'a mut [Slot],
+    pub(crate) listeners: [Option<Listener>; MAX_LISTENERS],
+    pub(crate) options: Options,
+    pub(crate) stats: Stats,
+    pub(crate) now: Instant,
+    /// The last ephemeral port, counted from the first.
+    pub(crate) last_port: u16,
+    /// Where accepting goes on, so that each client gets its turn.
+    pub(crate) next_accepted: usize,
+    /// Something may be ready.
+    pub(crate) news: bool,
+    /// How far the listeners and slots were asked what is ready.
+    asked: usize,
+    #[cfg(feature = "dhcpv4")]
+    pub(crate) lease: crate::dhcp::Lease,
+    #[cfg(feature = "dns")]
+    pub(crate) dns: Option<smoltcp::iface::SocketHandle>,
+}
+
+impl<'a> Stack<'a> {
+    /// A stack that uses the TCP sockets in the set, as many as there are slots.
+    ///
+    /// With the features of these names, a DHCP socket in the set configures the interface, and a
+    /// DNS socket resolves names. Other sockets stay the application's.
+    /// [`Storage`](crate::Storage) makes all that in one go, where all TCP sockets are alike.
+    pub fn new(
+        interface: Interface,
+        sockets: SocketSet<'a>,
+        slots: &'a mut [Slot],
+        options: Options,
+    ) -> Self {
+        let tcp = sockets.iter().filter(|(_, socket)| matches!(socket, AnySocket::Tcp(_)));
+        let mut used = 0;
+        for (slot, (handle, _)) in slots.iter_mut().zip(tcp) {
+            *slot = Slot { socket: Some(handle), ..Slot::EMPTY };
+            used += 1;
+        }
+        Stack {
+            #[cfg(feature = "dhcpv4")]
+            lease: crate::dhcp::Lease::of(&sockets),
+            #[cfg(feature = "dns")]
+            dns: crate::resolve::find_socket(&sockets),
+            interface,
+            sockets,
+            slots: slots.get_mut(..used).unwrap_or_default(),
+            listeners: [None; MAX_LISTENERS],
+            options,
+            stats: Stats::default(),
+            now: Instant::ZERO,
+            last_port: options.seed,
+            next_accepted: 0,
+            news: false,
+            asked: 0,
+        }
+    }
+
+    /// Moves what can be moved: takes packets from the device, gives the engine its
+    /// [turn](Engine::turn), and sends what came of it. Does a bounded amount of work.
+    ///
+    /// Call it when the device has packets, and where [`Engine::turn`] asks to be called. The
+    /// deadline is the engine's or smoltcp's, whichever is sooner.
+    pub fn turn<P: Platform>(
+        &mut self,
+        engine: &mut Engine<P>,
+        now: Instant,
+        device: &mut (impl Device + ?Sized),
+        budget: u32,
+    ) -> Turn {
+        self.now = self.now.max(now);
+        let more_packets = self.take_packets(device);
+        let turn = engine.turn(now, self, budget);
+        let more_to_send = self.send_packets(device);
+        let more = turn.more || more_packets || more_to_send || self.has_news();
+        let deadline = turn.deadline.into_iter().chain(self.deadline()).min();
+        Turn { more, deadline, ..turn }
+    }
+
+    /// The interface: its addresses and routes.
+    pub fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// The interface, to change its addresses and routes. A connection whose address is taken
+    /// away is lost.
+    pub fn interface_mut(&mut self) -> &mut Interface {
+        &mut self.interface
+    }
+
+    /// The sockets, to use those the application added. The TCP sockets of the stack must stay
+    /// in the set, and as they are.
+    pub fn sockets_mut(&mut self) -> &mut SocketSet<'a> {
+        &mut self.sockets
+    }
+
+    /// What has been counted so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// True if there may be more packets.
+    fn take_packets(&mut self, device: &mut (impl Device + ?Sized)) -> bool {
+        let now = time::to_smoltcp(self.now);
+        self.interface.poll_maintenance(now);
+        self.settle();
+        for _ in 0..PACKETS_PER_TURN {
+            match self.interface.poll_ingress_single(now, device, &mut self.sockets) {
+                PollIngressSingleResult::None => return false,
+                PollIngressSingleResult::PacketProcessed => {}
+                // At once: the next packet may be another client's.
+                PollIngressSingleResult::SocketStateChanged => self.settle(),
+            }
+        }
+        true
+    }
+
+    /// True if there is more that the device would take.
+    fn send_packets(&mut self, device: &mut (impl Device + ?Sized)) -> bool {
+        let now = time::to_smoltcp(self.now);
+        self.settle();
+        for _ in 0..ROUNDS_PER_TURN {
+            if self.interface.poll_egress(now, device, &mut self.sockets) == PollResult::None {
+                // Timers of sockets may have expired.
+                self.settle();
+                return false;
+            }
+        }
+        self.settle();
+        true
+    }
+
+    /// Does what the sockets' states ask for, short of telling the engine.
+    fn settle(&mut self) {
+        self.news = true;
+        #[cfg(feature = "dhcpv4")]
+        self.follow_lease();
+        #[cfg(feature = "dns")]
+        self.follow_names();
+        for slot in self.slots.iter_mut() {
+            let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+            match slot.role {
+                // The client left before it was accepted.
+                Role::Listening(_) if socket.state() == State::Closed => slot.role = Role::Free,
+                Role::Closing { .. } => {
+                    let cut = slot.linger(socket, self.now, self.options.linger);
+                    self.stats.cut += u32::from(cut);
+                }
+                _ => {}
+            }
+        }
+        self.arm();
+    }
+
+    /// When to call again if nothing happens before.
+    fn deadline(&mut self) -> Option<Instant> {
+        let now = time::to_smoltcp(self.now);
+        let poll_at = self.interface.poll_at(now, &self.sockets).map(|at| match at <= now {
+            true => self.now.after(DEVICE_RETRY),
+            false => time::from_smoltcp(at),
+        });
+        let closing = self.slots.iter().filter_map(|slot| match slot.role {
+            Role::Closing { until, .. } => Some(until),
+            _ => None,
+        });
+        closing.chain(poll_at).min()
+    }
+
+    /// Whether the engine has something to be told.
+    fn has_news(&mut self) -> bool {
+        self.news = self.news && (0..self.len()).any(|index| self.ready(index).is_some());
+        self.news
+    }
+
+    /// Listeners come first, then slots.
+    fn len(&self) -> usize {
+        MAX_LISTENERS + self.slots.len()
+    }
+
+    fn ready(&self, index: usize) -> Option<(Link, Ready)> {
+        match index.checked_sub(MAX_LISTENERS) {
+            Some(index) => {
+                let slot = self.slots.get(index)?;
+                slot.due(self.sockets.get(slot.handle()))
+            }
+            None => self.listener_ready(self.listeners.get(index)?.as_ref()?),
+        }
+    }
+
+    /// The next thing to tell the engine; all are asked once, then again after the next packet.
+    pub(crate) fn take_ready(&mut self) -> Option<(Link, Ready)> {
+        while self.news && self.asked < self.len() {
+            if let Some((link, ready)) = self.ready(self.asked) {
+                self.told(self.asked, link, ready);
+                return Some((link, ready));
+            }
+            self.asked += 1;
+        }
+        self.asked = 0;
+        self.news = false;
+        None
+    }
+
+    fn told(&mut self, index: usize, link: Link, ready: Ready) {
+        match index.checked_sub(MAX_LISTENERS).and_then(|index| self.slots.get_mut(index)) {
+            Some(slot) => {
+                self.stats.refused +=
+                    u32::from(slot.role == Role::Connecting(link) && ready != Ready::Opened);
+                slot.told(link, ready);
+                if ready == Ready::Opened {
+                    self.greet(link);
+                }
+            }
+            None => {
+                if let Some(Some(listener)) = self.listeners.get_mut(index) {
+                    listener.told(ready);
+                }
+            }
+        }
+    }
+
+    /// A connection is made: how long it may be silent.
+    pub(crate) fn greet(&mut self, link: Link) {
+        let (Some(slot), timeout) = (self.find(link), self.options.timeout) else { return };
+        let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+        socket.set_timeout(Some(time::duration(timeout)));
+    }
+
+    /// The slot of a link.
+    pub(crate) fn find(&self, link: Link) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.link() == Some(link))
+    }
+
+    /// The slot of a link, and its socket.
+    pub(crate) fn find_mut(&mut self, link: Link) -> Option<(&mut Slot, &mut Socket<'a>)> {
+        let slot = self.slots.iter_mut().find(|slot| slot.link() == Some(link))?;
+        let socket = self.sockets.get_mut(slot.handle());
+        Some((slot, socket))
+    }
+
+    /// Index of a slot for something new; the one closed longest ago if none is free.
+    pub(crate) fn take_slot(&mut self, urgent: bool) -> Option<usize> {
+        let age = |slot: &Slot| match slot.role {
+            Role::Closing { until, .. } => until,
+            _ => Instant::ZERO,
+        };
+        let (index, slot) = self
+            .slots
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, slot)| slot.is_spare(self.sockets.get(slot.handle()), urgent))
+            .min_by_key(|(_, slot)| age(slot))?;
+        // Its next use forgets the old connection.
+        self.sockets.get_mut::<Socket<'_>>(slot.handle()).abort();
+        *slot = Slot { socket: slot.socket, ..Slot::EMPTY };
+        Some(index)
+    }
+}
