@@ -70,7 +70,8 @@ impl Engine {
         Ok(Engine { handle: Arc::new(Handle { driver: Driver::start(&options)? }) })
     }
 
-    /// A message from the pool; `None` while it is empty.
+    /// A message from the pool; `None` while it is empty. The last message of a size is kept for
+    /// receiving: who has asked for all he could can still be answered.
     pub fn get(&self) -> Option<Message> {
         Pool::get(self.pool()).or_else(|| {
             // What was posted and is not written yet holds some.

@@ -68,6 +68,47 @@ fn a_flush_an_accept_and_an_answer_progress_while_the_application_computes() {
 }
 
 #[test]
+fn posts_in_a_row_go_out_although_nobody_waits_at_their_engine() {
+    let (_server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let (client, group) = engine_and_group();
+    let (channel, _) = pair(&group, &server_group, &address);
+    for round in 0..20u32 {
+        for number in 0..20u32 {
+            let mut signal = message(&client, Opcode::Signal, channel);
+            signal.set_body((round * 20 + number).to_be_bytes()).unwrap();
+            group.post(signal).unwrap();
+        }
+        for number in 0..20u32 {
+            assert_eq!(peer(&server_group).body(), (round * 20 + number).to_be_bytes());
+        }
+    }
+}
+
+#[test]
+fn posts_in_a_row_go_out_while_another_thread_polls() {
+    let (_server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let (client, group) = engine_and_group();
+    let (channel, _) = pair(&group, &server_group, &address);
+    let other = client.group().unwrap();
+    let waiter = {
+        let other = other.clone();
+        thread::spawn(move || receive(&other))
+    };
+    for number in 0..100u32 {
+        let mut signal = message(&client, Opcode::Signal, channel);
+        signal.set_body(number.to_be_bytes()).unwrap();
+        group.post(signal).unwrap();
+    }
+    for number in 0..100u32 {
+        assert_eq!(peer(&server_group).body(), number.to_be_bytes());
+    }
+    other.update_receiver(None).unwrap();
+    waiter.join().unwrap();
+}
+
+#[test]
 fn a_timeout_fires_while_nobody_waits() {
     let mut options = Options::default();
     options.protocol.hello_timeout = Duration::from_millis(50);
