@@ -1,0 +1,32 @@
+//! Listens on TCP and answers every message by itself, as `tofu serve` does, for four clients at
+//! once.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use tofu_firmware::board::Board;
+use tofu_firmware::echo::Echo;
+use tofu_firmware::{host, memory, network};
+
+/// Messages moved before the packets get their turn.
+const BUDGET: u32 = 16;
+
+#[entry]
+fn main() -> ! {
+    run();
+    host::exit(false)
+}
+
+fn run() -> Option<()> {
+    let board = Board::take()?;
+    let mut stack = network::stack(board.ethernet)?;
+    let (engine, group) = memory::engine(&memory::OPTIONS)?;
+    let mut echo = Echo::listen(engine, group, network::LISTEN_ON)?;
+    loop {
+        let turn = stack.turn(engine, board.clock.now(), board.ethernet, BUDGET);
+        let served = echo.serve(engine);
+        if !turn.more && !served {
+            board.ethernet.sleep();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! SysTick as a clock.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+use cortex_m::peripheral::{SYST, syst::SystClkSource};
+use cortex_m_rt::exception;
+use tofu_core::Instant;
+
+/// The core's clock after reset, in ticks a second.
+const FREQUENCY: u32 = 12_500_000;
+/// SysTick wakes the core so often: what a deadline may be late by.
+const PERIOD_MICROS: u32 = 10_000;
+const PERIOD_TICKS: u32 = FREQUENCY / (1_000_000 / PERIOD_MICROS);
+
+/// Periods since the start.
+static PERIODS: AtomicU32 = AtomicU32::new(0);
+
+/// A clock that counts microseconds since its start.
+pub struct Clock(());
+
+impl Clock {
+    /// Starts SysTick.
+    pub fn start(mut systick: SYST) -> Clock {
+        systick.set_reload(PERIOD_TICKS - 1);
+        systick.clear_current();
+        systick.set_clock_source(SystClkSource::Core);
+        systick.enable_counter();
+        systick.enable_interrupt();
+        Clock(())
+    }
+
+    /// The time since the start.
+    pub fn now(&self) -> Instant {
+        loop {
+            let periods = PERIODS.load(Ordering::Relaxed);
+            let left = SYST::get_current();
+            if periods == PERIODS.load(Ordering::Relaxed) {
+                let passed = u64::from(PERIOD_TICKS - 1 - left) * 2 / 25;
+                let periods = u64::from(periods) * u64::from(PERIOD_MICROS);
+                return Instant::from_micros(periods + passed);
+            }
+        }
+    }
+}
+
+#[exception]
+fn SysTick() {
+    PERIODS.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,70 @@
+//! How fast: `echo` beside `baseline`, which sends the same bytes back without tofu.
+//!
+//! Both are driven by the same plain client and take turns, so that whatever else the host
+//! does concerns both; the best of several counts.
+
+use crate::emulator::{Emulator, Place};
+use crate::raw::{Raw, frame};
+use crate::table::Row;
+use crate::{Outcome, check, ensure};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+use tofu_std::{HEADER_LEN, Opcode};
+
+const BODY: usize = 64;
+const TURNS: usize = 30;
+const ROUND_TRIPS: usize = 250;
+/// Messages a second are counted over so many windows, of so many messages.
+const WINDOWS: usize = 30;
+const WINDOW: usize = 8;
+
+/// The rows of `echo` and `baseline`, without sizes.
+pub(crate) fn measure(place: &Place) -> Outcome<(Row, Row)> {
+    check("echo", "its speed is measured beside baseline's", || {
+        let (mut board, port) = Emulator::with_port(place, "baseline", &[])?;
+        let (mut tofu_board, tofu_port) = Emulator::with_port(place, "echo", &[])?;
+        board.wait("stack")?;
+        tofu_board.wait_value("listening", 0)?;
+        let mut plain = crate::emulator::dial(port)?;
+        let mut tofu = Raw::connect(tofu_port)?.stream;
+        let (mut echo, mut baseline) = (Row::new("echo"), Row::new("baseline"));
+        for _ in 0..TURNS {
+            best(&mut baseline, &mut plain)?;
+            best(&mut echo, &mut tofu)?;
+        }
+        drop(plain);
+        board.wait("stack")?;
+        baseline.stack = board.stack;
+        Ok((echo, baseline))
+    })
+}
+
+fn best(row: &mut Row, stream: &mut TcpStream) -> Outcome {
+    let request = frame(Opcode::Request, 1, &[b'x'; BODY]);
+    let start = Instant::now();
+    for _ in 0..ROUND_TRIPS {
+        exchange(stream, &request)?;
+    }
+    let round_trip = start.elapsed().as_secs_f64() / ROUND_TRIPS as f64;
+    let several = request.repeat(WINDOW);
+    let start = Instant::now();
+    for _ in 0..WINDOWS {
+        exchange(stream, &several)?;
+    }
+    let rate = (WINDOWS * WINDOW) as f64 / start.elapsed().as_secs_f64();
+    let first = row.round_trip == 0.0;
+    row.round_trip = if first { round_trip } else { row.round_trip.min(round_trip) };
+    row.rate = row.rate.max(rate);
+    Ok(())
+}
+
+/// Sends messages and waits for as many bytes. What echo changes of them is in the headers.
+fn exchange(stream: &mut TcpStream, messages: &[u8]) -> Outcome {
+    stream.write_all(messages)?;
+    let mut answer = vec![0; messages.len()];
+    stream.read_exact(&mut answer)?;
+    ensure(answer[HEADER_LEN..HEADER_LEN + BODY] == messages[HEADER_LEN..HEADER_LEN + BODY], || {
+        "another message came back".to_owned()
+    })
+}
