@@ -2,7 +2,7 @@
 
 use crate::slot::Role;
 use crate::{Options, Stack, time};
-use core::net::IpAddr;
+use core::fmt;
 use smoltcp::socket::tcp::Socket;
 use smoltcp::wire::{IpAddress, IpEndpoint};
 use tofu_core::{Link, Status};
@@ -23,22 +23,70 @@ pub(crate) fn parse(host: &str) -> Result<Host, Status> {
     if host.is_empty() {
         return Ok(Host::Any);
     }
+    if host.as_bytes().contains(&b':') {
+        return parse_ipv6(host);
+    }
+    match parse_ipv4(host) {
+        Some([0, 0, 0, 0]) => Ok(Host::Any),
+        #[cfg(feature = "ipv4")]
+        Some([a, b, c, d]) => Ok(Host::Literal(IpAddress::v4(a, b, c, d))),
+        #[cfg(not(feature = "ipv4"))]
+        Some(_) => Err(Status::InvalidAddress),
+        None => Ok(Host::Name),
+    }
+}
+
+#[cfg(feature = "ipv6")]
+fn parse_ipv6(host: &str) -> Result<Host, Status> {
     match host.parse() {
-        Ok(address) if IpAddr::is_unspecified(&address) => Ok(Host::Any),
-        Ok(address) => to_smoltcp(address).map(Host::Literal).ok_or(Status::InvalidAddress),
+        Ok(core::net::Ipv6Addr::UNSPECIFIED) => Ok(Host::Any),
+        Ok(address) => Ok(Host::Literal(IpAddress::Ipv6(address))),
         Err(_) => Ok(Host::Name),
     }
 }
 
-/// `None` where this build does not speak the address' version of IP.
-fn to_smoltcp(address: IpAddr) -> Option<IpAddress> {
+/// No name has a colon; only the unspecified address means something without IPv6.
+#[cfg(not(feature = "ipv6"))]
+fn parse_ipv6(host: &str) -> Result<Host, Status> {
+    if host == "::" { Ok(Host::Any) } else { Err(Status::InvalidAddress) }
+}
+
+/// Byte by byte: the standard parser would bring IPv6 along.
+fn parse_ipv4(host: &str) -> Option<[u8; 4]> {
+    let mut octets = [0; 4];
+    let mut parts = host.as_bytes().split(|byte| *byte == b'.');
+    for octet in &mut octets {
+        *octet = parse_octet(parts.next()?)?;
+    }
+    parts.next().is_none().then_some(octets)
+}
+
+/// Without leading zeros, which some take for octal.
+fn parse_octet(digits: &[u8]) -> Option<u8> {
+    if matches!(digits, [] | [b'0', _, ..]) {
+        return None;
+    }
+    digits.iter().try_fold(0_u8, |value, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// Writes an address as `parse` reads it.
+pub(crate) fn write_ip(address: IpAddress, out: &mut dyn fmt::Write) -> fmt::Result {
     match address {
         #[cfg(feature = "ipv4")]
-        IpAddr::V4(address) => Some(address.into()),
+        IpAddress::Ipv4(address) => {
+            for (octet, before) in address.octets().into_iter().zip(["", ".", ".", "."]) {
+                write!(out, "{before}{}", u16::from(octet))?;
+            }
+            Ok(())
+        }
         #[cfg(feature = "ipv6")]
-        IpAddr::V6(address) => Some(address.into()),
+        IpAddress::Ipv6(address) => write!(out, "{address}"),
+        // Another user of smoltcp may have turned on more than we did.
         #[allow(unreachable_patterns)]
-        _ => None,
+        _ => Err(fmt::Error),
     }
 }
 
@@ -71,6 +119,8 @@ impl Stack<'_> {
 
     /// A free slot, or else one of a listener that has another.
     pub(crate) fn slot_to_connect(&mut self) -> Result<usize, Status> {
+        // It may stay free, or be missing where it listened.
+        self.unarmed = true;
         if let Some(index) = self.take_slot(true) {
             return Ok(index);
         }

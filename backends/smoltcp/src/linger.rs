@@ -24,6 +24,7 @@ impl Stack<'_> {
         slot.role = Role::Closing { until: now.after(linger), queued: socket.send_queue() };
         slot.linger(socket, now, linger);
         self.stats.unanswered += u32::from(!opened);
+        self.lingering = true;
         self.arm();
     }
 }

@@ -101,6 +101,7 @@ impl Stack<'_> {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.open(link);
         }
+        self.news = true;
         self.greet(link);
         Poll::Ready(Ok(()))
     }
@@ -110,6 +111,8 @@ impl Stack<'_> {
         let place = self.listeners.iter_mut().find(|it| it.is_some_and(|it| it.link == link));
         let Some(place) = place else { return false };
         *place = None;
+        self.unarmed = true;
+        self.lingering = true;
         let (now, linger) = (self.now, self.options.linger);
         for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Listening(link)) {
             let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
@@ -124,15 +127,18 @@ impl Stack<'_> {
         let listener = self.listeners.iter().flatten().find(|it| it.link == link);
         let endpoint = listener.ok_or(fmt::Error)?.endpoint;
         let first = self.interface.ip_addrs().first().map(|cidr| cidr.address());
-        match endpoint.addr.or(first) {
-            Some(address) => write!(out, "tcp|{address}|{}", endpoint.port),
-            None => write!(out, "tcp||{}", endpoint.port),
+        out.write_str("tcp|")?;
+        if let Some(address) = endpoint.addr.or(first) {
+            connect::write_ip(address, out)?;
         }
+        write!(out, "|{}", endpoint.port)
     }
 
     /// Gives every listener sockets that listen, as far as there are free ones: each its first
     /// before any its second.
+    #[inline(never)]
     pub(crate) fn arm(&mut self) {
+        self.unarmed = false;
         for wanted in 1..=self.options.backlog {
             for index in 0..MAX_LISTENERS {
                 let Some(Some(listener)) = self.listeners.get(index).copied() else { continue };

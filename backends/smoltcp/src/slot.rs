@@ -11,6 +11,8 @@ pub struct Slot {
     /// There for every slot in use; a slot is made before its socket.
     pub(crate) socket: Option<SocketHandle>,
     pub(crate) role: Role,
+    /// The socket's state when it was last looked at.
+    pub(crate) seen: State,
     /// The engine waits to be told that it can read.
     pub(crate) owes_read: bool,
     /// The engine waits to be told that it can write, if it wants to.
@@ -42,6 +44,7 @@ impl Slot {
     pub const EMPTY: Slot = Slot {
         socket: None,
         role: Role::Free,
+        seen: State::Closed,
         owes_read: false,
         owes_write: false,
         wants_write: false,

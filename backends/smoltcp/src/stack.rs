@@ -34,10 +34,14 @@ pub struct Stack<'a> {
     pub(crate) last_port: u16,
     /// Where accepting goes on, so that each client gets its turn.
     pub(crate) next_accepted: usize,
-    /// Something may be ready.
+    /// Something may have become ready since the listeners and slots were last asked.
     pub(crate) news: bool,
-    /// How far the listeners and slots were asked what is ready.
-    asked: usize,
+    /// Which of them is asked next, while they are being asked.
+    asking: Option<usize>,
+    /// A listener may lack sockets, and there may be one for it.
+    pub(crate) unarmed: bool,
+    /// Some slots are closing.
+    pub(crate) lingering: bool,
     #[cfg(feature = "dhcpv4")]
     pub(crate) lease: crate::dhcp::Lease,
     #[cfg(feature = "dns")]
@@ -77,7 +81,9 @@ impl<'a> Stack<'a> {
             last_port: options.seed,
             next_accepted: 0,
             news: false,
-            asked: 0,
+            asking: None,
+            unarmed: false,
+            lingering: false,
         }
     }
 
@@ -128,13 +134,16 @@ impl<'a> Stack<'a> {
     fn take_packets(&mut self, device: &mut (impl Device + ?Sized)) -> bool {
         let now = time::to_smoltcp(self.now);
         self.interface.poll_maintenance(now);
-        self.settle();
+        self.settle_changes();
         for _ in 0..PACKETS_PER_TURN {
             match self.interface.poll_ingress_single(now, device, &mut self.sockets) {
                 PollIngressSingleResult::None => return false,
                 PollIngressSingleResult::PacketProcessed => {}
                 // At once: the next packet may be another client's.
-                PollIngressSingleResult::SocketStateChanged => self.settle(),
+                PollIngressSingleResult::SocketStateChanged => {
+                    self.news = true;
+                    self.settle();
+                }
             }
         }
         true
@@ -143,26 +152,34 @@ impl<'a> Stack<'a> {
     /// True if there is more that the device would take.
     fn send_packets(&mut self, device: &mut (impl Device + ?Sized)) -> bool {
         let now = time::to_smoltcp(self.now);
+        self.settle_changes();
+        let done = (0..ROUNDS_PER_TURN).any(|_| {
+            self.interface.poll_egress(now, device, &mut self.sockets) == PollResult::None
+        });
+        // Timers of sockets may have expired.
         self.settle();
-        for _ in 0..ROUNDS_PER_TURN {
-            if self.interface.poll_egress(now, device, &mut self.sockets) == PollResult::None {
-                // Timers of sockets may have expired.
-                self.settle();
-                return false;
-            }
+        !done
+    }
+
+    /// Settles what time and the engine have changed; packets and timers of sockets have not.
+    fn settle_changes(&mut self) {
+        if self.lingering || self.unarmed {
+            self.settle();
         }
-        self.settle();
-        true
     }
 
     /// Does what the sockets' states ask for, short of telling the engine.
+    #[inline(never)]
     fn settle(&mut self) {
-        self.news = true;
         #[cfg(feature = "dhcpv4")]
         self.follow_lease();
         #[cfg(feature = "dns")]
         self.follow_names();
+        self.lingering = false;
         for slot in self.slots.iter_mut() {
+            if matches!(slot.role, Role::Free) {
+                continue;
+            }
             let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
             match slot.role {
                 // The client left before it was accepted.
@@ -173,8 +190,16 @@ impl<'a> Stack<'a> {
                 }
                 _ => {}
             }
+            self.lingering |= matches!(slot.role, Role::Closing { .. });
+            if slot.seen != socket.state() || matches!(slot.role, Role::Free) {
+                slot.seen = socket.state();
+                self.news = true;
+                self.unarmed = true;
+            }
         }
-        self.arm();
+        if self.unarmed {
+            self.arm();
+        }
     }
 
     /// When to call again if nothing happens before.
@@ -192,9 +217,9 @@ impl<'a> Stack<'a> {
     }
 
     /// Whether the engine has something to be told.
-    fn has_news(&mut self) -> bool {
-        self.news = self.news && (0..self.len()).any(|index| self.ready(index).is_some());
-        self.news
+    fn has_news(&self) -> bool {
+        let asked_all = self.asking.is_none() && !self.news;
+        !asked_all && (0..self.len()).any(|index| self.ready(index).is_some())
     }
 
     /// Listeners come first, then slots.
@@ -212,18 +237,19 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// The next thing to tell the engine; all are asked once, then again after the next packet.
+    /// The next thing to tell the engine; all are asked once, then again after the next news.
     pub(crate) fn take_ready(&mut self) -> Option<(Link, Ready)> {
-        while self.news && self.asked < self.len() {
-            if let Some((link, ready)) = self.ready(self.asked) {
-                self.told(self.asked, link, ready);
-                return Some((link, ready));
-            }
-            self.asked += 1;
-        }
-        self.asked = 0;
-        self.news = false;
-        None
+        let first = match self.asking.take() {
+            Some(index) => index,
+            None if core::mem::take(&mut self.news) => 0,
+            None => return None,
+        };
+        let mut rest = first..self.len();
+        let (index, (link, ready)) =
+            rest.find_map(|index| self.ready(index).map(|ready| (index, ready)))?;
+        self.told(index, link, ready);
+        self.asking = Some(index);
+        Some((link, ready))
     }
 
     fn told(&mut self, index: usize, link: Link, ready: Ready) {
@@ -232,6 +258,7 @@ impl<'a> Stack<'a> {
                 self.stats.refused +=
                     u32::from(slot.role == Role::Connecting(link) && ready != Ready::Opened);
                 slot.told(link, ready);
+                self.unarmed |= matches!(ready, Ready::Failed(_));
                 if ready == Ready::Opened {
                     self.greet(link);
                 }

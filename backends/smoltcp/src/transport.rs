@@ -50,7 +50,7 @@ impl Transport for Stack<'_> {
         }
         let end = if count == 0 { end_of(socket) } else { None };
         slot.owes_read = !full && end.is_none();
-        self.news |= slot.owes_read;
+        self.news |= slot.due(socket).is_some();
         match (count, end) {
             (0, Some(end)) if !full => Poll::Ready(end),
             (0, _) => Poll::Pending,
@@ -78,15 +78,15 @@ impl Transport for Stack<'_> {
             }
         }
         slot.owes_write = !whole;
-        self.news |= slot.owes_write;
+        self.news |= slot.due(socket).is_some();
         if count == 0 && !whole { Poll::Pending } else { Poll::Ready(Ok(count)) }
     }
 
     fn want_write(&mut self, link: Link, on: bool) {
-        let Some((slot, _)) = self.find_mut(link) else { return };
+        let Some((slot, socket)) = self.find_mut(link) else { return };
         slot.wants_write = on;
         slot.owes_write |= on;
-        self.news |= on;
+        self.news |= slot.due(socket).is_some();
     }
 
     fn next_ready(&mut self) -> Option<(Link, Ready)> {

@@ -259,7 +259,8 @@ impl Driver {
         if received.is_none() || core.put_off == 0 {
             self.settle(core);
         }
-        received
+        // That may have brought something, of which nobody would tell this thread.
+        received.or_else(|| core.engine.receive(group))
     }
 
     fn expect_flush(&self, core: &mut Core) {
@@ -314,9 +315,11 @@ impl Driver {
     ) -> Option<T> {
         let mut core = self.lock();
         loop {
-            let outcome = attempt(&mut core);
-            if outcome.is_none() {
+            let mut outcome = attempt(&mut core);
+            if outcome.is_none() && core.engine.has_work() {
+                // What comes of it rings no bell for a thread that is awake.
                 self.settle(&mut core);
+                outcome = attempt(&mut core);
             }
             let expired = || deadline.is_some_and(|deadline| deadline <= Instant::now());
             if outcome.is_some() || expired() {

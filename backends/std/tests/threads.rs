@@ -109,6 +109,20 @@ fn posts_in_a_row_go_out_while_another_thread_polls() {
 }
 
 #[test]
+fn what_a_put_off_post_brings_is_received_at_once() {
+    let engine = Engine::new().unwrap();
+    for _ in 0..50 {
+        let group = engine.group().unwrap();
+        let mut welcome = engine.get().unwrap();
+        welcome.listen_on("tcp|no host|1|2").unwrap();
+        group.post(welcome).unwrap();
+        let start = Instant::now();
+        assert!(matches!(receive(&group), Received::Returned(_, Status::InvalidAddress)));
+        assert!(start.elapsed() < Duration::from_secs(1), "it was there, and nobody was told");
+    }
+}
+
+#[test]
 fn a_timeout_fires_while_nobody_waits() {
     let mut options = Options::default();
     options.protocol.hello_timeout = Duration::from_millis(50);

@@ -1,7 +1,7 @@
 //! The engine over serial lines: a cable for each connection, in one thread, and a clock that jumps.
 //!
 //! One line carries one channel that each side opened, and an engine of the scenarios has many. So
-//! here each engine has a [`Patchbay`]: to connect plugs in a cable to whoever listens, or
+//! here each engine has a `Patchbay`: to connect plugs in a cable to whoever listens, or
 //! takes one that nobody uses any more.
 
 use crate::world::{Group, Peer, Raw, RawListener, RawWorld, Setup, World};

@@ -22,6 +22,10 @@ use tofu_core::{Link, Status};
 /// How long to wait before a full backlog is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(10);
 
+/// How long an address is tried while there are others. A lost packet is sent again after one
+/// second, which this leaves room for; and the engine's default timeout leaves room for five.
+pub(super) const TRY: Duration = Duration::from_secs(2);
+
 /// What to do with the addresses of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -96,6 +100,7 @@ impl Sockets {
             None => {
                 let key = self.links.key(link);
                 self.links.put(link, State::Retrying(Box::new(target)));
+                // In order of time only because every entry waits for RETRY.
                 self.retries.push_back((Instant::now() + RETRY, key));
             }
         }
@@ -153,8 +158,8 @@ impl Sockets {
         }
     }
 
-    /// Connects to the first address that does not refuse at once.
-    fn connect_next(
+    /// Connects to the first address that does not refuse at once, for a while if it is not the last.
+    pub(super) fn connect_next(
         &mut self,
         link: Link,
         mut rest: vec::IntoIter<SocketAddr>,
@@ -170,6 +175,10 @@ impl Sockets {
             match tcp::is_connected(&stream) {
                 Ok(true) => self.connected(link, stream),
                 Ok(false) => {
+                    if !rest.as_slice().is_empty() {
+                        // In order of time only because every entry waits for TRY.
+                        self.attempts.push_back((Instant::now() + TRY, link));
+                    }
                     let connecting = Connecting { stream, rest };
                     self.links.put(link, State::Connecting(Box::new(connecting)));
                 }
@@ -183,8 +192,8 @@ impl Sockets {
         Err(Status::ConnectFailed)
     }
 
-    /// Something happened to a connection under way.
-    pub(super) fn go_on_connecting(&mut self, link: Link) {
+    /// Something happened to a connection under way, or its time is over.
+    pub(super) fn go_on_connecting(&mut self, link: Link, in_time: bool) {
         let Some(slot) = self.links.get_mut(link) else {
             return;
         };
@@ -192,15 +201,24 @@ impl Sockets {
             return;
         };
         match tcp::is_connected(&connecting.stream) {
-            Ok(true) => self.connected(link, connecting.stream),
-            Ok(false) => slot.state = State::Connecting(connecting),
-            Err(_) => {
+            Ok(true) => {
+                self.end_attempt(link);
+                self.connected(link, connecting.stream);
+            }
+            Ok(false) if in_time => slot.state = State::Connecting(connecting),
+            _ => {
+                self.end_attempt(link);
                 self.deregister(&mut connecting.stream);
                 if let Err(status) = self.connect_next(link, connecting.rest) {
                     self.links.outcome(link, Err(status));
                 }
             }
         }
+    }
+
+    /// Stops the clock of a connection under way, if it has one.
+    pub(super) fn end_attempt(&mut self, link: Link) {
+        self.attempts.retain(|&(_, other)| other != link);
     }
 
     fn connected(&mut self, link: Link, stream: TcpStream) {

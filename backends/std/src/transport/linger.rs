@@ -57,11 +57,12 @@ impl Lingering {
             self.drop_first(registry);
         }
         let key = self.take_place();
-        let Some(source) = stream.source() else {
-            return;
-        };
+        let token = Owner::Lingering(key).token();
         // Tells at once if something is there already.
-        if registry.reregister(source, Owner::Lingering(key).token(), Interest::READABLE).is_err() {
+        let watched = stream
+            .source()
+            .is_some_and(|source| registry.reregister(source, token, Interest::READABLE).is_ok());
+        if !watched {
             return self.free.push(key.index);
         }
         self.places[usize::from(key.index)].stream = Some(stream);

@@ -60,6 +60,8 @@ pub(crate) struct Sockets {
     lingering: Lingering,
     /// Connections to be tried again, in order of time.
     retries: VecDeque<(Instant, Key)>,
+    /// Connections under way that have another address to go to, in order of the time they do.
+    attempts: VecDeque<(Instant, Link)>,
 }
 
 impl Sockets {
@@ -73,6 +75,7 @@ impl Sockets {
             resolver: Resolver::default(),
             lingering: Lingering::default(),
             retries: VecDeque::new(),
+            attempts: VecDeque::new(),
         }
     }
 
@@ -97,10 +100,12 @@ impl Sockets {
     /// When [`Sockets::expire`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let retry = self.retries.front().map(|&(due, _)| due);
-        self.lingering.deadline().into_iter().chain(retry).min()
+        let attempt = self.attempts.front().map(|&(due, _)| due);
+        self.lingering.deadline().into_iter().chain(retry).chain(attempt).min()
     }
 
-    /// Ends what has lingered enough, and tries again what is to be tried again.
+    /// Ends what has lingered enough, tries again what is to be tried again, and gives up addresses
+    /// that do not answer.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.lingering.expire(now, &self.registry);
         while let Some(&(due, key)) = self.retries.front()
@@ -109,12 +114,18 @@ impl Sockets {
             self.retries.pop_front();
             self.retry(key);
         }
+        while let Some(&(due, link)) = self.attempts.front()
+            && due <= now
+        {
+            self.attempts.pop_front();
+            self.go_on_connecting(link, false);
+        }
     }
 
     fn take_event(&mut self, key: Key, event: &mio::event::Event) {
         let link = key.link();
         match self.links.find(key).map(|slot| &slot.state) {
-            Some(State::Connecting(_)) => self.go_on_connecting(link),
+            Some(State::Connecting(_)) => self.go_on_connecting(link, true),
             Some(State::Listener(_)) => return self.links.readable(link),
             _ => {}
         }
@@ -291,7 +302,10 @@ impl Transport for Sockets {
             State::Listener(mut listener) => {
                 listener.source().into_iter().for_each(|source| self.deregister(source));
             }
-            State::Connecting(mut connecting) => self.deregister(&mut connecting.stream),
+            State::Connecting(mut connecting) => {
+                self.end_attempt(link);
+                self.deregister(&mut connecting.stream);
+            }
             State::Idle | State::Resolving(_) | State::Retrying(_) => {}
         }
     }

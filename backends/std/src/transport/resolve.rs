@@ -7,8 +7,10 @@ use std::net::ToSocketAddrs;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
 
-/// The most names that are looked up at once.
-const WORKERS: usize = 8;
+/// The most names that are looked up at once. A look-up no server answers takes its thread for many
+/// seconds, so there are enough of them that a few such names do not hold up the others. They cost
+/// nothing otherwise: a thread lives only as long as there are jobs.
+const WORKERS: usize = 64;
 
 /// Starts look-ups. Its threads live as long as there is something to look up.
 #[derive(Debug, Default)]

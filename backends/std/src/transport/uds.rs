@@ -1,19 +1,32 @@
 //! Unix domain sockets, and the files that stand for them.
+//!
+//! A socket file that refuses connections may be stale, or bound by another process that does not
+//! listen yet. So who binds a path holds an advisory lock on its directory meanwhile. Where the
+//! directory cannot be opened or locked at all (no permission to read it, a file system
+//! without locks), two processes that listen on one path at the same moment may take each other's
+//! new file for a stale one. A directory that someone else keeps locked cannot be listened in.
 
 use super::inbox::lock;
 use mio::net::{UnixListener, UnixStream};
 use std::fmt;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
 use tofu_core::Status;
 
 /// Held while a path is bound, so that two engines of this process do not take each other's new
 /// socket for a stale one.
 static BINDING: Mutex<()> = Mutex::new(());
+
+/// How often a directory's lock is tried. It is held for a few system calls, so a pause or two are
+/// enough unless its holder sleeps; and the engine stands still meanwhile.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
 /// A listener, and the file it made.
 #[derive(Debug)]
@@ -45,6 +58,7 @@ pub(super) fn listen(path: &str) -> Result<Listener, Status> {
     let address = address(path)?;
     let file = std::path::absolute(path).map_err(|_| Status::InvalidAddress)?;
     let _binding = lock(&BINDING);
+    let _locked = lock_directory(&file)?;
     let socket = match UnixListener::bind_addr(&address) {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             remove_stale(&file, &address).and_then(|()| UnixListener::bind_addr(&address))
@@ -76,6 +90,21 @@ fn address(path: &str) -> Result<SocketAddr, Status> {
     }
 }
 
+/// Keeps other processes from binding in the directory of `file`, where it can be locked.
+fn lock_directory(file: &Path) -> Result<Option<File>, Status> {
+    let Some(directory) = file.parent().and_then(|path| File::open(path).ok()) else {
+        return Ok(None);
+    };
+    for _ in 0..LOCK_TRIES {
+        match directory.try_lock() {
+            Ok(()) => return Ok(Some(directory)),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(_)) => return Ok(None),
+        }
+    }
+    Err(Status::ListenFailed)
+}
+
 fn remove_stale(file: &Path, address: &SocketAddr) -> io::Result<()> {
     let found = socket_file(file).ok_or(ErrorKind::AddrInUse)?;
     match UnixStream::connect_addr(address) {
@@ -83,7 +112,7 @@ fn remove_stale(file: &Path, address: &SocketAddr) -> io::Result<()> {
         // It answers, or would if fewer waited, or it cannot be known.
         _ => return Err(ErrorKind::AddrInUse.into()),
     }
-    // Another process may have replaced it meanwhile.
+    // Someone who takes no lock may have replaced it meanwhile.
     if socket_file(file) != Some(found) {
         return Err(ErrorKind::AddrInUse.into());
     }
@@ -111,8 +140,8 @@ impl Listener {
 }
 
 impl Drop for Listener {
-    /// Removes the file if it is still ours. The open socket keeps its inode from being used
-    /// for another file until then.
+    /// Removes the file if it is still ours. This needs no lock: the open socket still answers, so
+    /// that no one takes the file for stale, and keeps its inode from being used for another file.
     fn drop(&mut self) {
         if self.id.is_some() && socket_file(&self.file) == self.id {
             // Where it cannot be removed, the next listener replaces it.

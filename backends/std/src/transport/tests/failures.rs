@@ -150,6 +150,23 @@ mod unix {
     }
 
     #[test]
+    fn a_directory_someone_keeps_locked_is_not_listened_in() {
+        // Its path is as good for a directory.
+        let place = TempSocketPath::new();
+        fs::create_dir(place.path()).unwrap();
+        let address = format!("{}/socket", place.address());
+        let locked = fs::File::open(place.path()).unwrap();
+        locked.lock().unwrap();
+        assert_eq!(listen_fails(&address), Status::ListenFailed);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        drop(locked);
+        let rig = &mut Rig::with_nodes(1);
+        rig.listen(Link(0), &address);
+        rig.node(SERVER).close(Link(0), Close::Graceful);
+        fs::remove_dir(place.path()).unwrap();
+    }
+
+    #[test]
     fn a_listener_removes_its_file_when_it_closes() {
         for drop_all in [false, true] {
             let path = TempSocketPath::new();

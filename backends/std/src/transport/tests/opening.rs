@@ -50,18 +50,65 @@ fn every_address_of_a_name_is_tried() {
     assert_eq!(reach("tcp|127.0.0.1|0", "localhost"), "tcp|127.0.0.1|");
 }
 
+/// Listens where nobody answers: the backlog is full, and the system drops what comes.
+#[cfg(target_os = "linux")]
+fn silent_listener() -> (socket2::Socket, Vec<std::net::TcpStream>) {
+    use socket2::{Domain, Socket, Type};
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let connect =
+        || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+    let waiting = std::iter::from_fn(connect).take(100).collect::<Vec<_>>();
+    assert!(waiting.len() < 100, "the backlog has an end");
+    (listener, waiting)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+    let rig = &mut Rig::with_nodes(1);
+    let (silent, _waiting) = silent_listener();
+    let silent = silent.local_addr().unwrap().as_socket().unwrap();
+    let told = rig.listen(Link(0), "tcp|127.0.0.1|0");
+    let port = told.rsplit_once('|').unwrap().1.parse().unwrap();
+    let live = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let connect = |rig: &mut Rig, addresses: &[std::net::SocketAddr]| {
+        let addresses = Vec::from(addresses).into_iter();
+        rig.sockets(CLIENT).connect_next(Link(1), addresses).unwrap();
+        rig.sockets(CLIENT).deadline()
+    };
+    let due = connect(rig, &[silent, live]).expect("there is another one");
+    assert!(due <= Instant::now() + super::super::connect::TRY);
+    rig.sockets(CLIENT).expire(due - Duration::from_millis(1));
+    assert_eq!(rig.sockets(CLIENT).deadline(), Some(due));
+    rig.sockets(CLIENT).expire(due);
+    assert_eq!(rig.sockets(CLIENT).deadline(), None, "the last has all the time left");
+    assert_eq!(rig.outcome((CLIENT, Link(1))), Ready::Opened);
+    let server = rig.accept(Link(0), Link(2));
+    assert_eq!(rig.transfer((CLIENT, Link(1)), server, b"here"), b"here");
+
+    rig.node(CLIENT).close(Link(1), Close::Abort);
+    assert_eq!(connect(rig, &[silent]), None, "there is no other one");
+    rig.node(CLIENT).close(Link(1), Close::Abort);
+    assert!(connect(rig, &[silent, live]).is_some());
+    rig.node(CLIENT).close(Link(1), Close::Abort);
+    assert_eq!(rig.sockets(CLIENT).deadline(), None, "it was given up");
+}
+
 #[test]
 fn names_are_resolved_while_others_go_on() {
     let rig = &mut Rig::with_nodes(1);
     let address = rig.listen(Link(0), "tcp|localhost|0");
     // More than are looked up at once, and some that nobody waits for any more.
-    for index in 1..=40 {
+    for index in 1..=100 {
         rig.node(CLIENT).connect(Link(index), &address).unwrap();
     }
     for index in 1..=10 {
         rig.node(CLIENT).close(Link(index), Close::Graceful);
     }
-    for index in 11..=40 {
+    for index in 11..=100 {
         assert_eq!(rig.outcome((CLIENT, Link(index))), Ready::Opened);
     }
     for index in 1..=10 {
