@@ -9,7 +9,7 @@ use crate::pool::PerClass;
 use crate::queue::Queue;
 use crate::rx::{Frame, count_down, count_up};
 use crate::storage::{Slot, Table};
-use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, Phases};
+use crate::timer::Timer;
 use crate::{Instant, Status};
 
 /// Where in its life a channel is.
@@ -61,7 +61,30 @@ pub(crate) enum Bye {
     Flush,
 }
 
-/// Which of the lists of [`Reading`] a channel is in.
+/// What lists a channel can be in, one of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// By when its phase times out.
+    Phase,
+    /// By when its frame times out.
+    Frame,
+    /// By when it has been idle for too long.
+    Idle,
+    /// To be read, or why not: see [`Place`].
+    Reading,
+    /// With something to send, to open or to close.
+    Writing,
+    /// Of a group.
+    Member,
+}
+
+impl Lane {
+    const COUNT: usize = Lane::Member as usize + 1;
+    /// The first few are timers'.
+    const TIMERS: usize = Lane::Idle as usize + 1;
+}
+
+/// Which of the lists of [`Lane::Reading`] a channel is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Place {
     #[default]
@@ -117,16 +140,10 @@ pub struct Channel<P: Platform> {
     pub(crate) answers: PerClass,
     pub(crate) unread: PerClass,
     pub(crate) place: Place,
-    pub(crate) phase_timer: Option<PhaseTimer>,
-    pub(crate) phase_due: Instant,
-    pub(crate) frame_due: Instant,
-    pub(crate) idle_due: Instant,
-    reading: Links,
-    writing: Links,
-    member: Links,
-    phase_links: Links,
-    frame_links: Links,
-    idle_links: Links,
+    pub(crate) phase_timer: Option<Timer>,
+    /// When its timers expire, by lane.
+    pub(crate) due: [Instant; Lane::TIMERS],
+    links: [Links; Lane::COUNT],
     next_free: u32,
 }
 
@@ -156,15 +173,8 @@ impl<P: Platform> Default for Channel<P> {
             unread: PerClass::default(),
             place: Place::None,
             phase_timer: None,
-            phase_due: Instant::ZERO,
-            frame_due: Instant::ZERO,
-            idle_due: Instant::ZERO,
-            reading: Links::default(),
-            writing: Links::default(),
-            member: Links::default(),
-            phase_links: Links::default(),
-            frame_links: Links::default(),
-            idle_links: Links::default(),
+            due: [Instant::ZERO; Lane::TIMERS],
+            links: [Links::NONE; Lane::COUNT],
             next_free: NIL,
         }
     }
@@ -183,7 +193,7 @@ impl<P: Platform> Channel<P> {
 
     /// Whether the timer of the frame at hand runs.
     pub(crate) fn frame_timer_runs(&self) -> bool {
-        self.frame_links.is_member()
+        self.links.get(Lane::Frame as usize).is_some_and(Links::is_member)
     }
 
     /// Whether the transport holds its link.
@@ -234,33 +244,10 @@ impl<P: Platform> Slot for Channel<P> {
     }
 }
 
-/// Tag: channels to be read.
-pub(crate) struct Reading;
-/// Tag: channels with something to send, to open or to close.
-pub(crate) struct Writing;
-/// Tag: channels of a group.
-pub(crate) struct Member;
-
-macro_rules! linked {
-    ($($tag:ty: $field:ident,)*) => { $(
-        impl<P: Platform> Linked<$tag> for Channel<P> {
-            fn links(&self) -> &Links {
-                &self.$field
-            }
-            fn links_mut(&mut self) -> &mut Links {
-                &mut self.$field
-            }
-        }
-    )* };
-}
-
-linked! {
-    Reading: reading,
-    Writing: writing,
-    Member: member,
-    Phases: phase_links,
-    FrameTimer: frame_links,
-    IdleTimer: idle_links,
+impl<P: Platform> Linked for Channel<P> {
+    fn links_mut(&mut self, lane: Lane) -> Option<&mut Links> {
+        self.links.get_mut(lane as usize)
+    }
 }
 
 /// A channel number and, while it is taken, the channel it names.

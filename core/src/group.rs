@@ -1,6 +1,6 @@
 //! Channel groups: one ordered receive queue each (PROTOCOL, section 2).
 
-use crate::channel::{Member, Reading};
+use crate::channel::Lane;
 use crate::list::{List, NIL};
 use crate::platform::Platform;
 use crate::pool::{MAX_CLASSES, PerClass};
@@ -25,12 +25,12 @@ pub struct Group<P: Platform> {
     pub(crate) queue: Queue,
     /// Peers' messages in the queue or being read.
     pub(crate) unread: PerClass,
-    pub(crate) members: List<Member>,
+    pub(crate) members: List,
     /// Channels whose next frame waits for a message, by size class.
-    pub(crate) parked: [List<Reading>; MAX_CLASSES],
+    pub(crate) parked: [List; MAX_CLASSES],
     pub(crate) parked_count: u32,
     /// Channels that wait for the staging buffer.
-    pub(crate) blocked: List<Reading>,
+    pub(crate) blocked: List,
     /// `pool_empty` was said in this episode.
     pub(crate) pool_empty_said: bool,
     /// It waits in the queue.
@@ -54,10 +54,10 @@ impl<P: Platform> Default for Group<P> {
             generation: 0,
             queue: Queue::default(),
             unread: PerClass::default(),
-            members: List::default(),
-            parked: Default::default(),
+            members: List::new(Lane::Member),
+            parked: [const { List::new(Lane::Reading) }; MAX_CLASSES],
             parked_count: 0,
-            blocked: List::default(),
+            blocked: List::new(Lane::Reading),
             pool_empty_said: false,
             pool_empty_waits: false,
             updates: 0,

@@ -10,10 +10,6 @@ pub const MAX_SECTION_LEN: usize = u16::MAX as usize;
 /// The largest frame: header, text headers and body at their most.
 pub const MAX_FRAME_LEN: usize = HEADER_LEN + 2 * MAX_SECTION_LEN;
 
-const OPCODE_MASK: u8 = 0x0f;
-const ORIGIN_BIT: u8 = 0x10;
-const MORE_BIT: u8 = 0x20;
-
 /// The number of a channel, local to one engine (PROTOCOL, section 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -235,18 +231,16 @@ pub struct Header {
 impl Header {
     /// The 16 bytes of the header. Reserved bits are 0.
     pub fn encode(&self) -> [u8; HEADER_LEN] {
-        let mut proto = self.opcode.code();
-        if self.origin == Origin::Engine {
-            proto |= ORIGIN_BIT;
-        }
-        if self.more {
-            proto |= MORE_BIT;
-        }
-        let [c0, c1] = self.channel.get().to_be_bytes();
-        let [i0, i1, i2, i3, i4, i5, i6, i7] = self.id.to_be_bytes();
-        let [t0, t1] = self.text_len.to_be_bytes();
-        let [b0, b1] = self.body_len.to_be_bytes();
-        [c0, c1, proto, self.status.code(), i0, i1, i2, i3, i4, i5, i6, i7, t0, t1, b0, b1]
+        let mut bytes = [0; HEADER_LEN];
+        wire::set_channel(&mut bytes, self.channel);
+        wire::set_opcode(&mut bytes, self.opcode);
+        wire::set_more(&mut bytes, self.more);
+        wire::set_origin(&mut bytes, self.origin);
+        wire::set_status(&mut bytes, self.status);
+        wire::set_id(&mut bytes, self.id);
+        wire::set_text_len(&mut bytes, self.text_len);
+        wire::set_body_len(&mut bytes, self.body_len);
+        bytes
     }
 
     /// Reads 16 bytes. Reserved bits are ignored; origin and status are
@@ -255,16 +249,15 @@ impl Header {
     /// # Errors
     /// [`Status::InvalidOpCode`] for opcodes 10 to 15.
     pub fn decode(bytes: &[u8; HEADER_LEN]) -> Result<Header, Status> {
-        let &[c0, c1, proto, status, i0, i1, i2, i3, i4, i5, i6, i7, t0, t1, b0, b1] = bytes;
         Ok(Header {
-            channel: ChannelNumber::new(u16::from_be_bytes([c0, c1])),
-            opcode: Opcode::from_code(proto & OPCODE_MASK).ok_or(Status::InvalidOpCode)?,
-            origin: if proto & ORIGIN_BIT == 0 { Origin::Application } else { Origin::Engine },
-            more: proto & MORE_BIT != 0,
-            status: Status::from(status),
-            id: u64::from_be_bytes([i0, i1, i2, i3, i4, i5, i6, i7]),
-            text_len: u16::from_be_bytes([t0, t1]),
-            body_len: u16::from_be_bytes([b0, b1]),
+            channel: wire::channel(bytes),
+            opcode: wire::opcode(bytes).ok_or(Status::InvalidOpCode)?,
+            origin: wire::origin(bytes),
+            more: wire::more(bytes),
+            status: wire::status(bytes),
+            id: wire::id(bytes),
+            text_len: wire::text_len(bytes),
+            body_len: wire::body_len(bytes),
         })
     }
 
@@ -276,6 +269,88 @@ impl Header {
     /// The whole frame, in bytes.
     pub fn frame_len(&self) -> usize {
         HEADER_LEN + self.payload_len()
+    }
+}
+
+/// The fields of a header where they lie in a frame: a message is its own wire image.
+pub(crate) mod wire {
+    use super::*;
+
+    type Bytes = [u8; HEADER_LEN];
+
+    const OPCODE_MASK: u8 = 0x0f;
+    const ORIGIN_BIT: u8 = 0x10;
+    const MORE_BIT: u8 = 0x20;
+
+    pub(crate) fn channel(&[c0, c1, ..]: &Bytes) -> ChannelNumber {
+        ChannelNumber::new(u16::from_be_bytes([c0, c1]))
+    }
+
+    pub(crate) fn set_channel([c0, c1, ..]: &mut Bytes, channel: ChannelNumber) {
+        [*c0, *c1] = channel.get().to_be_bytes();
+    }
+
+    /// `None` for the codes 10 to 15.
+    pub(crate) fn opcode(&[_, _, proto, ..]: &Bytes) -> Option<Opcode> {
+        Opcode::from_code(proto & OPCODE_MASK)
+    }
+
+    pub(crate) fn set_opcode([_, _, proto, ..]: &mut Bytes, opcode: Opcode) {
+        *proto = *proto & !OPCODE_MASK | opcode.code();
+    }
+
+    pub(crate) fn more(&[_, _, proto, ..]: &Bytes) -> bool {
+        proto & MORE_BIT != 0
+    }
+
+    pub(crate) fn set_more([_, _, proto, ..]: &mut Bytes, more: bool) {
+        *proto = *proto & !MORE_BIT | if more { MORE_BIT } else { 0 };
+    }
+
+    pub(crate) fn origin(&[_, _, proto, ..]: &Bytes) -> Origin {
+        if proto & ORIGIN_BIT == 0 { Origin::Application } else { Origin::Engine }
+    }
+
+    pub(crate) fn set_origin([_, _, proto, ..]: &mut Bytes, origin: Origin) {
+        *proto = *proto & !ORIGIN_BIT | if origin == Origin::Engine { ORIGIN_BIT } else { 0 };
+    }
+
+    pub(crate) fn status(&[_, _, _, status, ..]: &Bytes) -> Status {
+        Status::from(status)
+    }
+
+    pub(crate) fn set_status([_, _, _, code, ..]: &mut Bytes, status: Status) {
+        *code = status.code();
+    }
+
+    /// Leaves of origin, status and reserved bits what an application sends: nothing.
+    pub(crate) fn clear_mark([_, _, proto, code, ..]: &mut Bytes) {
+        *proto &= OPCODE_MASK | MORE_BIT;
+        *code = Status::Success.code();
+    }
+
+    pub(crate) fn id(&[_, _, _, _, i0, i1, i2, i3, i4, i5, i6, i7, ..]: &Bytes) -> u64 {
+        u64::from_be_bytes([i0, i1, i2, i3, i4, i5, i6, i7])
+    }
+
+    pub(crate) fn set_id([_, _, _, _, bytes @ .., _, _, _, _]: &mut Bytes, id: u64) {
+        *bytes = id.to_be_bytes();
+    }
+
+    pub(crate) fn text_len(&[.., t0, t1, _, _]: &Bytes) -> u16 {
+        u16::from_be_bytes([t0, t1])
+    }
+
+    pub(crate) fn set_text_len([.., t0, t1, _, _]: &mut Bytes, len: u16) {
+        [*t0, *t1] = len.to_be_bytes();
+    }
+
+    pub(crate) fn body_len(&[.., b0, b1]: &Bytes) -> u16 {
+        u16::from_be_bytes([b0, b1])
+    }
+
+    pub(crate) fn set_body_len([.., b0, b1]: &mut Bytes, len: u16) {
+        [*b0, *b1] = len.to_be_bytes();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one engine can take, and how it tells its peers (PROTOCOL, section 4).
 
 use crate::Status;
-use crate::header::{HEADER_LEN, Header, MAX_SECTION_LEN};
+use crate::header::{HEADER_LEN, MAX_SECTION_LEN};
 use core::fmt;
 
 /// The text header that announces an engine's limits.
@@ -60,10 +60,10 @@ impl Limits {
     }
 
     /// Which limit a frame breaks, text headers first.
-    pub(crate) fn check(self, header: &Header) -> Result<(), Status> {
-        if header.text_len > self.headers {
+    pub(crate) fn check(self, text_len: usize, body_len: usize) -> Result<(), Status> {
+        if text_len > self.headers.into() {
             Err(Status::InvalidHeadersLen)
-        } else if header.body_len > self.body {
+        } else if body_len > self.body.into() {
             Err(Status::InvalidBodyLen)
         } else {
             Ok(())

@@ -1,105 +1,102 @@
 //! Doubly linked lists through a slice of elements, by index.
 //!
-//! An element can be in several lists at once, one per [`Linked`] tag, and is
-//! taken out of the middle without a search.
+//! An element can be in several lists at once, one per [`Lane`], and is taken out of the
+//! middle without a search. Not generic over the lane, so that a board has the code once.
 
-use core::marker::PhantomData;
+use crate::channel::Lane;
 
-/// "No element".
+/// "No element", where elements have 32-bit indices.
 pub(crate) const NIL: u32 = u32::MAX;
+
+/// "No element" at an end of a list.
+const END: u16 = u16::MAX;
+/// As the next element: in no list.
+const OUT: u16 = u16::MAX - 1;
 
 /// An element's place in a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Links {
-    prev: u32,
-    next: u32,
-    member: bool,
-}
-
-impl Default for Links {
-    fn default() -> Self {
-        Links { prev: NIL, next: NIL, member: false }
-    }
+    prev: u16,
+    next: u16,
 }
 
 impl Links {
+    pub(crate) const NONE: Links = Links { prev: END, next: OUT };
+
     pub(crate) fn is_member(&self) -> bool {
-        self.member
+        self.next != OUT
     }
 }
 
-/// Where an element keeps its links for the lists of `Tag`.
-pub(crate) trait Linked<Tag> {
-    fn links(&self) -> &Links;
-    fn links_mut(&mut self) -> &mut Links;
+/// An element keeps its links for each lane.
+pub(crate) trait Linked {
+    fn links_mut(&mut self, lane: Lane) -> Option<&mut Links>;
 }
 
 /// A list; the elements live elsewhere and are passed to each call.
-pub(crate) struct List<Tag> {
-    head: u32,
-    tail: u32,
-    tag: PhantomData<Tag>,
+pub(crate) struct List {
+    head: u16,
+    tail: u16,
+    lane: Lane,
 }
 
-impl<Tag> Default for List<Tag> {
-    fn default() -> Self {
-        List { head: NIL, tail: NIL, tag: PhantomData }
+impl List {
+    pub(crate) const fn new(lane: Lane) -> Self {
+        List { head: END, tail: END, lane }
     }
-}
 
-impl<Tag> List<Tag> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.head == NIL
+        self.head == END
     }
 
     pub(crate) fn front(&self) -> Option<u32> {
-        (self.head != NIL).then_some(self.head)
+        (self.head != END).then_some(self.head.into())
     }
 
-    /// Appends an element that is in no list of this tag; does nothing if it is in one.
-    pub(crate) fn push_back<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32) {
+    /// Appends an element that is in no list of this lane; does nothing if it is in one.
+    pub(crate) fn push_back<T: Linked>(&mut self, items: &mut [T], index: u32) {
         let tail = self.tail;
-        let Some(item) = items.get_mut(index as usize) else {
+        let (Some(links), Ok(index)) = (self.links(items, index), u16::try_from(index)) else {
             return;
         };
-        if item.links().member {
+        debug_assert!(index < OUT);
+        if links.is_member() {
             return;
         }
-        *item.links_mut() = Links { prev: tail, next: NIL, member: true };
+        *links = Links { prev: tail, next: END };
         self.set_next(items, tail, index);
         self.tail = index;
     }
 
-    /// Takes an element out of this list; does nothing if it is in none.
-    pub(crate) fn remove<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32) {
-        let Some(item) = items.get_mut(index as usize) else {
-            return;
-        };
-        let links = core::mem::take(item.links_mut());
-        if !links.member {
-            return;
+    /// Takes an element out of this list; false if it is in none.
+    pub(crate) fn remove<T: Linked>(&mut self, items: &mut [T], index: u32) -> bool {
+        let Some(links) = self.links(items, index) else { return false };
+        let Links { prev, next } = core::mem::replace(links, Links::NONE);
+        if next == OUT {
+            return false;
         }
-        self.set_next(items, links.prev, links.next);
-        self.set_prev(items, links.next, links.prev);
+        self.set_next(items, prev, next);
+        match self.links(items, next.into()) {
+            Some(links) => links.prev = prev,
+            None => self.tail = prev,
+        }
+        true
     }
 
-    pub(crate) fn pop_front<T: Linked<Tag>>(&mut self, items: &mut [T]) -> Option<u32> {
+    pub(crate) fn pop_front<T: Linked>(&mut self, items: &mut [T]) -> Option<u32> {
         let index = self.front()?;
         self.remove(items, index);
         Some(index)
     }
 
-    fn set_next<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32, next: u32) {
-        match items.get_mut(index as usize) {
-            Some(item) => item.links_mut().next = next,
-            None => self.head = next,
-        }
+    fn links<'a, T: Linked>(&self, items: &'a mut [T], index: u32) -> Option<&'a mut Links> {
+        items.get_mut(index as usize)?.links_mut(self.lane)
     }
 
-    fn set_prev<T: Linked<Tag>>(&mut self, items: &mut [T], index: u32, prev: u32) {
-        match items.get_mut(index as usize) {
-            Some(item) => item.links_mut().prev = prev,
-            None => self.tail = prev,
+    fn set_next<T: Linked>(&mut self, items: &mut [T], index: u16, next: u16) {
+        match self.links(items, index.into()) {
+            Some(links) => links.next = next,
+            None => self.head = next,
         }
     }
 }
@@ -109,27 +106,22 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
-    #[derive(Default)]
     struct Item(Links);
-    struct Tag;
 
-    impl Linked<Tag> for Item {
-        fn links(&self) -> &Links {
-            &self.0
-        }
-        fn links_mut(&mut self) -> &mut Links {
-            &mut self.0
+    impl Linked for Item {
+        fn links_mut(&mut self, lane: Lane) -> Option<&mut Links> {
+            (lane == Lane::Reading).then_some(&mut self.0)
         }
     }
 
-    fn drain(list: &mut List<Tag>, items: &mut [Item]) -> Vec<u32> {
+    fn drain(list: &mut List, items: &mut [Item]) -> Vec<u32> {
         core::iter::from_fn(|| list.pop_front(items)).collect()
     }
 
     #[test]
     fn behaves_as_a_deque() {
-        let mut items: Vec<Item> = (0..16).map(|_| Item::default()).collect();
-        let (mut list, mut model) = (List::default(), VecDeque::new());
+        let mut items: Vec<Item> = (0..16).map(|_| Item(Links::NONE)).collect();
+        let (mut list, mut model) = (List::new(Lane::Reading), VecDeque::new());
         for step in 0u32..1_000 {
             let index = (step * 7 + step / 3) % 16;
             if step % 3 == 0 {

@@ -1,7 +1,7 @@
 //! Messages: owned buffers that are their own wire image.
 
 use crate::address::{CONNECT_TO, LISTEN_ON};
-use crate::header::{ChannelNumber, HEADER_LEN, Header, Opcode, Origin};
+use crate::header::{ChannelNumber, HEADER_LEN, Header, Opcode, Origin, wire};
 use crate::limits::LIMITS;
 use crate::platform::Platform;
 use crate::text::{self, TextError, TextHeaders};
@@ -63,76 +63,83 @@ impl From<TextError> for MessageError {
 /// it back to the pool when dropped. A fresh one is an empty Request without channel and id.
 /// It moves to a larger buffer of the pool when it outgrows its own.
 pub struct Message<P: Platform> {
+    /// Begins with the header as it is sent, always; but while the engine hands a message back, origin
+    /// and status say so.
     buffer: P::Buffer,
     pool: P::PoolRef,
-    header: Header,
     pooled: bool,
+    /// The size class it counts in, for the engine that holds it.
+    class: u8,
 }
 
 impl<P: Platform> Message<P> {
     pub(crate) fn pooled(buffer: P::Buffer, pool: P::PoolRef) -> Self {
-        Message { buffer, pool, header: Header::default(), pooled: true }
+        let mut message = Message { buffer, pool, pooled: true, class: 0 };
+        message.reset();
+        message
     }
 
     pub(crate) fn unpooled(buffer: P::Buffer, pool: P::PoolRef) -> Self {
-        Message { buffer, pool, header: Header::default(), pooled: false }
+        let mut message = Message::pooled(buffer, pool);
+        message.pooled = false;
+        message
     }
 
     /// The header as it would be sent.
     pub fn header(&self) -> Header {
-        Header { origin: Origin::Application, status: Status::Success, ..self.header }
+        Header { origin: Origin::Application, status: Status::Success, ..self.wire_header() }
     }
 
     /// What the message does.
     pub fn opcode(&self) -> Opcode {
-        self.header.opcode
+        wire::opcode(self.head()).unwrap_or_default()
     }
 
     /// Says what the message does.
     pub fn set_opcode(&mut self, opcode: Opcode) {
-        self.header.opcode = opcode;
+        self.edit(|head| wire::set_opcode(head, opcode));
     }
 
     /// The channel it came from or goes to.
     pub fn channel(&self) -> ChannelNumber {
-        self.header.channel
+        wire::channel(self.head())
     }
 
     /// Says which channel it goes to.
     pub fn set_channel(&mut self, channel: ChannelNumber) {
-        self.header.channel = channel;
+        self.edit(|head| wire::set_channel(head, channel));
     }
 
     /// The correlation id; 0 asks the engine for a fresh one.
     pub fn id(&self) -> u64 {
-        self.header.id
+        wire::id(self.head())
     }
 
     /// Sets the correlation id.
     pub fn set_id(&mut self, id: u64) {
-        self.header.id = id;
+        self.edit(|head| wire::set_id(head, id));
     }
 
     /// Whether more messages of this id follow.
     pub fn more(&self) -> bool {
-        self.header.more
+        wire::more(self.head())
     }
 
     /// Says whether more messages of this id follow.
     pub fn set_more(&mut self, more: bool) {
-        self.header.more = more;
+        self.edit(|head| wire::set_more(head, more));
     }
 
     /// Sets opcode and channel in one go.
     pub fn prepare(&mut self, opcode: Opcode, channel: ChannelNumber) -> &mut Self {
-        self.header.opcode = opcode;
-        self.header.channel = channel;
+        self.set_opcode(opcode);
+        self.set_channel(channel);
         self
     }
 
     /// Makes it a fresh, empty Request again.
     pub fn reset(&mut self) {
-        self.header = Header::default();
+        self.edit(|head| *head = [0; HEADER_LEN]);
     }
 
     /// Turns a received message into its own answer: Request and Signal become Response, HelloRequest
@@ -141,7 +148,7 @@ impl<P: Platform> Message<P> {
     /// # Errors
     /// [`MessageError::NoAnswer`] for what takes none.
     pub fn reply(&mut self) -> Result<(), MessageError> {
-        self.header.opcode = self.header.opcode.answer().ok_or(MessageError::NoAnswer)?;
+        self.set_opcode(self.opcode().answer().ok_or(MessageError::NoAnswer)?);
         Ok(())
     }
 
@@ -168,7 +175,7 @@ impl<P: Platform> Message<P> {
 
     /// The text headers.
     pub fn text(&self) -> TextHeaders<'_> {
-        let end = HEADER_LEN + usize::from(self.header.text_len);
+        let end = HEADER_LEN + self.text_len();
         TextHeaders::new(self.buffer.get(HEADER_LEN..end).unwrap_or_default())
     }
 
@@ -206,20 +213,20 @@ impl<P: Platform> Message<P> {
         if displayed.is_err() || !measure.valid {
             return Err(TextError::InvalidValue.into());
         }
-        let before = self.header.text_len;
+        let before = self.text_len();
         let mut fill = Fill { rest: self.insert_line(name, measure.len)?, valid: true };
         let displayed = fmt::write(&mut fill, format_args!("{value}"));
         if displayed.is_ok() && fill.valid && fill.rest.is_empty() {
             return Ok(());
         }
         // It displayed differently the second time: take the line back.
-        self.cut_text(usize::from(before), usize::from(self.header.text_len - before));
+        self.cut_text(before, self.text_len().saturating_sub(before));
         Err(TextError::InvalidValue.into())
     }
 
     /// Removes every text header of this name.
     pub fn remove_headers(&mut self, name: &str) {
-        self.remove_headers_before(name, usize::from(self.header.text_len));
+        self.remove_headers_before(name, self.text_len());
     }
 
     /// Removes the text headers of this name that begin before `end`, in one pass.
@@ -231,13 +238,12 @@ impl<P: Platform> Message<P> {
             read = start + len;
         }
         if read > kept {
-            self.move_text(read..usize::from(self.header.text_len), kept);
-            let removed = read - kept;
-            let text_len = usize::from(self.header.text_len) - removed;
+            self.move_text(read..self.text_len(), kept);
+            let text_len = self.text_len() - (read - kept);
             // The body follows the text headers.
             let body = self.body_range();
             self.move_text(body.start - HEADER_LEN..body.end - HEADER_LEN, text_len);
-            self.header.text_len = u16::try_from(text_len).unwrap_or_default();
+            self.set_text_len(text_len);
         }
     }
 
@@ -269,7 +275,7 @@ impl<P: Platform> Message<P> {
     }
 
     fn set_displayed(&mut self, name: &str, value: &dyn fmt::Display) -> Result<(), MessageError> {
-        let before = usize::from(self.header.text_len);
+        let before = self.text_len();
         self.add_displayed(name, value)?;
         // The new line is the last.
         self.remove_headers_before(name, before);
@@ -304,7 +310,7 @@ impl<P: Platform> Message<P> {
     /// As [`Message::set_body`].
     pub fn append_body(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), MessageError> {
         let bytes = bytes.as_ref();
-        let before = usize::from(self.header.body_len);
+        let before = self.body_len();
         self.set_body_len(before.saturating_add(bytes.len()))?;
         if let Some(tail) = self.body_mut().get_mut(before..) {
             tail.copy_from_slice(bytes);
@@ -318,7 +324,7 @@ impl<P: Platform> Message<P> {
     /// # Errors
     /// As [`Message::set_body`].
     pub fn resize_body(&mut self, len: usize) -> Result<(), MessageError> {
-        let before = usize::from(self.header.body_len);
+        let before = self.body_len();
         self.set_body_len(len)?;
         if let Some(gained) = self.body_mut().get_mut(before..) {
             gained.fill(0);
@@ -329,38 +335,39 @@ impl<P: Platform> Message<P> {
     /// As [`Message::resize_body`], but what the body gains holds whatever was there.
     fn set_body_len(&mut self, len: usize) -> Result<(), MessageError> {
         let section = u16::try_from(len).map_err(|_| MessageError::BodyTooLong)?;
-        let frame_len = HEADER_LEN + usize::from(self.header.text_len) + len;
-        self.reserve(frame_len, MessageError::BodyTooLong)?;
-        self.header.body_len = section;
+        self.reserve(HEADER_LEN + self.text_len() + len, MessageError::BodyTooLong)?;
+        self.edit(|head| wire::set_body_len(head, section));
         Ok(())
     }
 
     /// Removes text headers and body.
     pub fn clear(&mut self) {
-        self.header.text_len = 0;
-        self.header.body_len = 0;
+        self.edit(|head| {
+            wire::set_text_len(head, 0);
+            wire::set_body_len(head, 0);
+        });
     }
 
     fn body_range(&self) -> core::ops::Range<usize> {
-        HEADER_LEN + usize::from(self.header.text_len)..self.header.frame_len()
+        HEADER_LEN + self.text_len()..self.frame_len()
     }
 
     /// Appends the line `name:value` and returns the room for the value.
     fn insert_line(&mut self, name: &str, value_len: usize) -> Result<&mut [u8], MessageError> {
         let line_len = name.len().saturating_add(value_len).saturating_add(":\r\n".len());
-        let start = HEADER_LEN + usize::from(self.header.text_len);
+        let start = HEADER_LEN + self.text_len();
         // A peer may have left the last line end away.
         let open = !self.text().is_empty() && !self.text().as_bytes().ends_with(b"\r\n");
         let line_len = line_len.saturating_add(if open { 2 } else { 0 });
-        let text_len = usize::from(self.header.text_len).saturating_add(line_len);
+        let text_len = self.text_len().saturating_add(line_len);
         let section = u16::try_from(text_len).map_err(|_| MessageError::HeadersTooLong)?;
-        let frame_len = HEADER_LEN + text_len + usize::from(self.header.body_len);
+        let frame_len = HEADER_LEN + text_len + self.body_len();
         self.reserve(frame_len, MessageError::HeadersTooLong)?;
         let body = self.body_range();
         if body.end + line_len <= self.buffer.len() {
             self.buffer.copy_within(body, start + line_len);
         }
-        self.header.text_len = section;
+        self.edit(|head| wire::set_text_len(head, section));
         let line = self.buffer.get_mut(start..start + line_len).unwrap_or_default();
         let line = if open { fill(line, b"\r\n") } else { line };
         let line = fill(fill(line, name.as_bytes()), b":");
@@ -371,12 +378,11 @@ impl<P: Platform> Message<P> {
 
     /// Removes `len` bytes of text headers from `start` on.
     fn cut_text(&mut self, start: usize, len: usize) {
-        let frame_len = self.header.frame_len();
+        let frame_len = self.frame_len();
         let from = HEADER_LEN + start;
         if from + len <= frame_len && frame_len <= self.buffer.len() {
             self.buffer.copy_within(from + len..frame_len, from);
-            let text_len = usize::from(self.header.text_len).saturating_sub(len);
-            self.header.text_len = u16::try_from(text_len).unwrap_or_default();
+            self.set_text_len(self.text_len().saturating_sub(len));
         }
     }
 
@@ -394,7 +400,7 @@ impl<P: Platform> Message<P> {
             P::allocate(frame_len)
         };
         let mut larger = larger.ok_or(MessageError::PoolEmpty)?;
-        let used = self.header.frame_len();
+        let used = self.frame_len();
         if let (Some(to), Some(from)) = (larger.get_mut(..used), self.buffer.get(..used)) {
             to.copy_from_slice(from);
         }
@@ -407,44 +413,73 @@ impl<P: Platform> Message<P> {
 
     // What the engine does with a message.
 
-    pub(crate) fn header_mut(&mut self) -> &mut Header {
-        &mut self.header
+    fn head(&self) -> &[u8; HEADER_LEN] {
+        self.buffer.first_chunk().unwrap_or(&[0; HEADER_LEN])
     }
 
-    pub(crate) fn raw_header(&self) -> &Header {
-        &self.header
+    fn edit(&mut self, change: impl FnOnce(&mut [u8; HEADER_LEN])) {
+        if let Some(head) = self.buffer.first_chunk_mut() {
+            change(head);
+        }
+    }
+
+    fn wire_header(&self) -> Header {
+        Header::decode(self.head()).unwrap_or_default()
+    }
+
+    pub(crate) fn text_len(&self) -> usize {
+        wire::text_len(self.head()).into()
+    }
+
+    pub(crate) fn body_len(&self) -> usize {
+        wire::body_len(self.head()).into()
+    }
+
+    /// The whole frame, in bytes.
+    pub(crate) fn frame_len(&self) -> usize {
+        HEADER_LEN + self.text_len() + self.body_len()
+    }
+
+    /// For a length that is shorter than before.
+    fn set_text_len(&mut self, len: usize) {
+        let len = u16::try_from(len).unwrap_or_default();
+        self.edit(|head| wire::set_text_len(head, len));
+    }
+
+    /// Begins to receive a frame: takes its header, as one from a peer on this channel.
+    pub(crate) fn receive_header(&mut self, header: &[u8; HEADER_LEN], channel: ChannelNumber) {
+        self.edit(|head| {
+            *head = *header;
+            wire::set_channel(head, channel);
+            wire::clear_mark(head);
+        });
     }
 
     /// Marks it as handed back by the engine.
     pub(crate) fn mark_returned(&mut self, status: Status) {
-        self.header.origin = Origin::Engine;
-        self.header.status = status;
+        self.edit(|head| {
+            wire::set_origin(head, Origin::Engine);
+            wire::set_status(head, status);
+        });
     }
 
     /// Clears the mark; the status if there was one.
     pub(crate) fn take_mark(&mut self) -> Option<Status> {
-        let returned = self.header.origin == Origin::Engine;
-        let status = core::mem::take(&mut self.header.status);
-        self.header.origin = Origin::Application;
-        returned.then_some(status)
+        let head = self.head();
+        let returned = wire::origin(head) == Origin::Engine;
+        let status = returned.then_some(wire::status(head));
+        self.edit(wire::clear_mark);
+        status
     }
 
-    /// Writes the header into the wire image.
-    pub(crate) fn seal(&mut self) {
-        let header = self.header().encode();
-        if let Some(bytes) = self.buffer.first_chunk_mut() {
-            *bytes = header;
-        }
-    }
-
-    /// The frame as it is sent, once sealed.
+    /// The frame as it is sent.
     pub(crate) fn wire(&self) -> &[u8] {
-        self.buffer.get(..self.header.frame_len()).unwrap_or_default()
+        self.buffer.get(..self.frame_len()).unwrap_or_default()
     }
 
     /// The bytes from `filled` to the frame's end, to be read into.
     pub(crate) fn unfilled(&mut self, filled: usize) -> &mut [u8] {
-        let end = self.header.frame_len();
+        let end = self.frame_len();
         self.buffer.get_mut(filled..end).unwrap_or_default()
     }
 
@@ -470,6 +505,15 @@ impl<P: Platform> Message<P> {
         self.set_header_display(LIMITS, limits)
     }
 
+    /// The size class it counts in; see [`Pool::classify`](crate::Pool).
+    pub(crate) fn class(&self) -> usize {
+        self.class.into()
+    }
+
+    pub(crate) fn set_class(&mut self, class: usize) {
+        self.class = u8::try_from(class).unwrap_or_default();
+    }
+
     /// The bytes of its buffer, which decide its size class.
     pub(crate) fn capacity(&self) -> usize {
         self.buffer.len()
@@ -486,7 +530,7 @@ impl<P: Platform> Drop for Message<P> {
 
 impl<P: Platform> fmt::Debug for Message<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message").field("header", &self.header).finish_non_exhaustive()
+        f.debug_struct("Message").field("header", &self.wire_header()).finish_non_exhaustive()
     }
 }
 
@@ -550,7 +594,6 @@ mod tests {
         message.add_header_display("n", 42).unwrap();
         message.prepare(Opcode::Signal, ChannelNumber::new(3)).set_id(7);
         message.set_more(true);
-        message.seal();
         let header = message.header().encode();
         assert_eq!(message.wire(), [&header[..], b"a:1\r\nn:42\r\nbody"].concat());
         assert_eq!(message.header().text_len, 11);
@@ -636,7 +679,7 @@ mod tests {
     fn a_header_added_after_an_open_line_does_not_join_it() {
         let pool = pool(&[(64, 1)]);
         let mut message = message(&pool);
-        message.header_mut().text_len = 3;
+        message.set_text_len(3);
         message.unfilled(HEADER_LEN).copy_from_slice(b"a:1");
         message.add_header("b", "2").unwrap();
         assert_eq!(message.text().get_str("a"), Some("1"));

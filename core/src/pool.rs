@@ -12,6 +12,11 @@ pub const MAX_CLASSES: usize = 4;
 /// A count for each size class.
 pub(crate) type PerClass = [u16; MAX_CLASSES];
 
+/// The count of one class.
+pub(crate) fn count(counts: &PerClass, class: usize) -> u16 {
+    counts.get(class).copied().unwrap_or_default()
+}
+
 /// Free messages, shared by an engine and its applications.
 ///
 /// A pool is made of size classes. A request is served by the smallest class that is large
@@ -70,14 +75,16 @@ impl<P: Platform> Class<P> {
 }
 
 impl<P: Platform> PoolState<P> {
-    fn class_of(&self, len: usize) -> Option<usize> {
-        self.classes.as_slice().iter().position(|class| len <= class.size)
+    /// The size class that serves a frame of this length; one that does not exist for what is too
+    /// long.
+    fn class_of(&self, len: usize) -> usize {
+        let classes = self.classes.as_slice();
+        classes.iter().position(|class| len <= class.size).unwrap_or(classes.len())
     }
 
-    fn take(&mut self, len: usize, held: u16) -> Option<P::Buffer> {
-        let index = self.class_of(len)?;
+    fn take(&mut self, class: usize, held: u16) -> Option<P::Buffer> {
         self.in_use = true;
-        let class = self.classes.as_mut_slice().get_mut(index)?;
+        let class = self.classes.as_mut_slice().get_mut(class)?;
         let buffer = if class.free() > held { class.take() } else { None };
         self.starved |= buffer.is_none();
         buffer
@@ -163,23 +170,31 @@ impl<P: Platform> Pool<P> {
         Self::get(pool).or_else(|| Some(Message::unpooled(P::allocate(size)?, pool.clone())))
     }
 
-    /// For somebody who already holds `held` messages of that class: served
-    /// only while more than that are free.
-    pub(crate) fn get_shared(pool: &P::PoolRef, frame_len: usize, held: u16) -> Option<Message<P>> {
-        let buffer = pool.take(frame_len, held)?;
-        Some(Message::pooled(buffer, pool.clone()))
-    }
-
-    fn take(&self, frame_len: usize, held: u16) -> Option<P::Buffer> {
-        self.state.with(|state| state.take(frame_len, held))
+    /// For somebody who already holds so many messages of each class: served only while more than
+    /// that are free.
+    ///
+    /// # Errors
+    /// The class that has none for him.
+    pub(crate) fn get_shared(
+        pool: &P::PoolRef,
+        frame_len: usize,
+        held: &PerClass,
+    ) -> Result<Message<P>, usize> {
+        let (class, buffer) = pool.state.with(|state| {
+            let class = state.class_of(frame_len);
+            (class, state.take(class, count(held, class)))
+        });
+        let mut message = Message::pooled(buffer.ok_or(class)?, pool.clone());
+        message.set_class(class);
+        Ok(message)
     }
 
     /// A buffer for somebody's own hand: all but the last of a class.
     pub(crate) fn take_for_application(&self, frame_len: usize) -> Option<P::Buffer> {
         self.state.with(|state| {
-            let class = state.class_of(frame_len)?;
+            let class = state.class_of(frame_len);
             let capacity = state.classes.as_slice().get(class)?.capacity;
-            state.take(frame_len, capacity.saturating_sub(1).min(1))
+            state.take(class, capacity.saturating_sub(1).min(1))
         })
     }
 
@@ -252,19 +267,19 @@ impl<P: Platform> Pool<P> {
         })
     }
 
-    /// The size class that serves a frame of this length, the largest for longer ones.
-    pub(crate) fn class_of(&self, frame_len: usize) -> usize {
-        self.state.with(|state| {
+    /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
+    /// largest if it is too long for all.
+    pub(crate) fn classify(&self, message: &mut Message<P>) {
+        let class = self.state.with(|state| {
             let last = state.classes.as_slice().len().saturating_sub(1);
-            state.class_of(frame_len).unwrap_or(last)
-        })
+            state.class_of(message.capacity()).min(last)
+        });
+        message.set_class(class);
     }
 
     pub(crate) fn give_back(&self, buffer: P::Buffer) {
         let (unwanted, waker) = self.state.with(|state| {
-            let Some(class) = state.class_of(buffer.len()) else {
-                return (Some(buffer), None);
-            };
+            let class = state.class_of(buffer.len());
             let Some(class) = state.classes.as_mut_slice().get_mut(class) else {
                 return (Some(buffer), None);
             };
@@ -320,7 +335,7 @@ mod tests {
         let first = Pool::<Test>::get(&pool).unwrap();
         let second = Pool::<Test>::get(&pool).unwrap();
         assert!(Pool::<Test>::get(&pool).is_none(), "the last is kept for receiving");
-        assert!(Pool::<Test>::get_shared(&pool, 64, 0).is_some());
+        assert!(Pool::<Test>::get_shared(&pool, 64, &[0; 4]).is_ok());
         drop(first);
         assert_eq!(pool.free(), 2);
         drop(second);
@@ -351,7 +366,7 @@ mod tests {
     fn a_share_is_what_stays_free() {
         let pool = pool(&[(64, 5)]);
         let mut held = vec![];
-        while let Some(message) = Pool::<Test>::get_shared(&pool, 64, held.len() as u16) {
+        while let Ok(message) = Pool::<Test>::get_shared(&pool, 64, &[held.len() as u16; 4]) {
             held.push(message);
         }
         assert_eq!((held.len(), pool.free()), (3, 2));

@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::platform::Platform;
 use crate::pool::Pool;
 use crate::queue::{Item, Notice};
+use crate::timer::Timer;
 use crate::transport::{Close, Link, Transport};
 use crate::{Limits, Status};
 use core::task::Poll;
@@ -149,7 +150,7 @@ impl<P: Platform> Engine<P> {
     /// Puts a channel aside until its group may have another message of this class. Its frame's time
     /// stands still.
     fn park(&mut self, slot: u32, index: u32, class: usize) -> Drained {
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        self.stop_timer(slot, Timer::Frame);
         // Its bytes may be used up on another channel's visit, while it waits for its own.
         self.dequeue_read(slot);
         let dry = self.pool.free_by_class().get(class) == Some(&0);
@@ -176,7 +177,7 @@ impl<P: Platform> Engine<P> {
 
     /// Puts a channel aside until the staging buffer of its group is free.
     fn block(&mut self, slot: u32, group: u32) {
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        self.stop_timer(slot, Timer::Frame);
         let Some(channel) = self.channels.get_mut(slot) else { return };
         channel.place = Place::Blocked;
         if let Some(group) = self.groups.get_mut(group) {
@@ -186,7 +187,7 @@ impl<P: Platform> Engine<P> {
 
     /// Puts a channel aside until it holds less.
     fn hold(&mut self, slot: u32) {
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        self.stop_timer(slot, Timer::Frame);
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.held = true;
         }
@@ -212,7 +213,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         if channel.frame.begun() && !channel.frame_timer_runs() {
-            self.frame_timer.arm(self.channels.as_mut_slice(), slot, self.now);
+            self.start_timer(slot, Timer::Frame);
         }
     }
 
@@ -397,24 +398,25 @@ impl<P: Platform> Engine<P> {
         match self.judge(slot, &header) {
             Verdict::End(status) => self.end(slot, status, io),
             Verdict::Skip(status) => self.begin_skip(slot, group, header, status),
-            Verdict::Take => self.begin_message(slot, group, header),
+            Verdict::Take => self.begin_message(slot, group, bytes, header.frame_len()),
         }
     }
 
-    fn begin_message(&mut self, slot: u32, group_index: u32, header: Header) -> Drained {
-        let class = self.pool.class_of(header.frame_len());
+    fn begin_message(
+        &mut self,
+        slot: u32,
+        group_index: u32,
+        header: &[u8; HEADER_LEN],
+        frame_len: usize,
+    ) -> Drained {
         let Some(group) = self.groups.get_mut(group_index) else { return Drained::Ended };
-        let held = group.unread.get(class).copied().unwrap_or_default();
-        let Some(mut message) = Pool::get_shared(&self.pool, header.frame_len(), held) else {
-            return self.park(slot, group_index, class);
+        let mut message = match Pool::get_shared(&self.pool, frame_len, &group.unread) {
+            Ok(message) => message,
+            Err(class) => return self.park(slot, group_index, class),
         };
+        let class = message.class();
         let Some(channel) = self.channels.get_mut(slot) else { return Drained::Ended };
-        *message.header_mut() = Header {
-            channel: channel.number,
-            origin: Default::default(),
-            status: Status::Success,
-            ..header
-        };
+        message.receive_header(header, channel.number);
         count_up(&mut group.unread, class);
         count_up(&mut channel.unread, class);
         channel.frame = Frame::Payload { message, filled: HEADER_LEN };
@@ -429,7 +431,7 @@ impl<P: Platform> Engine<P> {
             if let Some(channel) = self.channels.get_mut(slot) {
                 channel.place = Place::AwaitNotice;
             }
-            self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+            self.stop_timer(slot, Timer::Frame);
             self.release_staging(slot, group);
             return Drained::Parked;
         }
@@ -455,7 +457,7 @@ impl<P: Platform> Engine<P> {
         if violates {
             return Verdict::End(Status::InvalidMessage);
         }
-        match self.limits.check(header) {
+        match self.limits.check(header.text_len.into(), header.body_len.into()) {
             Ok(()) => Verdict::Take,
             // An unannounced channel has nobody to tell.
             Err(_) if first => Verdict::End(Status::InvalidMessage),
@@ -465,7 +467,7 @@ impl<P: Platform> Engine<P> {
 
     /// A peer's message is whole: what it means for the channel, then into the queue.
     fn deliver_peer(&mut self, slot: u32, message: Message<P>, io: &mut impl Transport) -> Drained {
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        self.stop_timer(slot, Timer::Frame);
         let opcode = message.opcode();
         let id = message.id();
         if matches!(opcode, Opcode::HelloRequest | Opcode::HelloResponse) {
@@ -523,7 +525,7 @@ impl<P: Platform> Engine<P> {
         status: Status,
         io: &mut impl Transport,
     ) -> Drained {
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        self.stop_timer(slot, Timer::Frame);
         let Some(channel) = self.channels.get_mut(slot) else {
             return Drained::Ended;
         };

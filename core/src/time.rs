@@ -33,7 +33,10 @@ impl Instant {
 
     /// This much later, at most [`Instant::FAR`].
     pub fn after(self, duration: Duration) -> Instant {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.after_micros(micros(duration))
+    }
+
+    pub(crate) fn after_micros(self, micros: u64) -> Instant {
         Instant(self.0.saturating_add(micros))
     }
 
@@ -41,6 +44,12 @@ impl Instant {
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+}
+
+/// A duration in whole microseconds, as many as there can be at most.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1_000_000);
+    whole.saturating_add(duration.subsec_micros().into())
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Timers: since every kind has one duration, each is a list in order of expiry.
 
-use crate::channel::Channel;
-use crate::list::{Linked, List};
+use crate::channel::{Channel, Lane};
+use crate::list::List;
 use crate::options::Options;
 use crate::platform::Platform;
-use crate::time::Instant;
+use crate::time::{Instant, micros};
 use core::time::Duration;
 
-/// What a channel's phase waits for. One runs at a time.
+/// What a channel waits for. The first five are for its phase, of which one runs at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PhaseTimer {
+pub(crate) enum Timer {
     /// The transport must open the connection.
     Connect,
     /// The peer must say hello.
@@ -20,115 +20,123 @@ pub(crate) enum PhaseTimer {
     Bye,
     /// The listener tries again to accept.
     Retry,
+    /// A frame once begun must arrive whole.
+    Frame,
+    /// A channel must not fall silent.
+    Idle,
 }
 
-impl PhaseTimer {
-    pub(crate) const ALL: [PhaseTimer; 5] = [
-        PhaseTimer::Connect,
-        PhaseTimer::Hello,
-        PhaseTimer::Send,
-        PhaseTimer::Bye,
-        PhaseTimer::Retry,
+impl Timer {
+    pub(crate) const ALL: [Timer; 7] = [
+        Timer::Connect,
+        Timer::Hello,
+        Timer::Send,
+        Timer::Bye,
+        Timer::Retry,
+        Timer::Frame,
+        Timer::Idle,
     ];
+
+    const fn lane(self) -> Lane {
+        match self {
+            Timer::Frame => Lane::Frame,
+            Timer::Idle => Lane::Idle,
+            _ => Lane::Phase,
+        }
+    }
 }
 
-/// Tag: the lists of [`PhaseTimers`].
-pub(crate) struct Phases;
-/// Tag: a frame once begun must arrive whole.
-pub(crate) struct FrameTimer;
-/// Tag: a channel must not fall silent.
-pub(crate) struct IdleTimer;
+const OFF: u64 = u64::MAX;
 
-/// Channels in order of expiry.
-pub(crate) struct TimerList<Tag> {
-    list: List<Tag>,
-    duration: Duration,
+/// One list of channels for each [`Timer`].
+pub(crate) struct Timers {
+    /// With the duration in microseconds, [`OFF`] for none.
+    lists: [(List, u64); Timer::ALL.len()],
+    /// When the first is due, unless `changed`.
+    first_due: Instant,
+    changed: bool,
 }
 
-/// One list for each [`PhaseTimer`].
-pub(crate) struct PhaseTimers {
-    connect: TimerList<Phases>,
-    hello: TimerList<Phases>,
-    send: TimerList<Phases>,
-    bye: TimerList<Phases>,
-    retry: TimerList<Phases>,
-}
-
-impl PhaseTimers {
+impl Timers {
     pub(crate) fn new(options: &Options) -> Self {
-        PhaseTimers {
-            connect: TimerList::new(options.connect_timeout),
-            hello: TimerList::new(options.hello_timeout),
-            send: TimerList::new(options.send_timeout.unwrap_or(Duration::MAX)),
-            bye: TimerList::new(options.bye_timeout),
-            retry: TimerList::new(options.accept_retry),
+        const NEVER: Duration = Duration::MAX;
+        let durations = [
+            options.connect_timeout,
+            options.hello_timeout,
+            options.send_timeout.unwrap_or(NEVER),
+            options.bye_timeout,
+            options.accept_retry,
+            options.frame_timeout,
+            options.idle_timeout.unwrap_or(NEVER),
+        ];
+        let mut lists = Timer::ALL.map(|timer| (List::new(timer.lane()), OFF));
+        for ((_, duration), given) in lists.iter_mut().zip(durations) {
+            *duration = micros(given);
+        }
+        Timers { lists, first_due: Instant::FAR, changed: false }
+    }
+
+    /// Starts or restarts a timer of one channel. False if there is no such timeout.
+    pub(crate) fn arm<P: Platform>(
+        &mut self,
+        timer: Timer,
+        channels: &mut [Channel<P>],
+        index: u32,
+        now: Instant,
+    ) -> bool {
+        let Some((list, duration)) = self.lists.get_mut(timer as usize) else { return false };
+        if *duration == OFF {
+            return false;
+        }
+        list.remove(channels, index);
+        if let Some(due) = due(channels, index, timer) {
+            *due = now.after_micros(*duration);
+        }
+        list.push_back(channels, index);
+        self.changed = true;
+        true
+    }
+
+    /// Stops a timer of one channel, if it runs.
+    pub(crate) fn disarm<P: Platform>(
+        &mut self,
+        timer: Timer,
+        channels: &mut [Channel<P>],
+        index: u32,
+    ) {
+        if let Some((list, _)) = self.lists.get_mut(timer as usize) {
+            self.changed |= list.remove(channels, index);
         }
     }
 
-    pub(crate) fn list(&mut self, timer: PhaseTimer) -> &mut TimerList<Phases> {
-        match timer {
-            PhaseTimer::Connect => &mut self.connect,
-            PhaseTimer::Hello => &mut self.hello,
-            PhaseTimer::Send => &mut self.send,
-            PhaseTimer::Bye => &mut self.bye,
-            PhaseTimer::Retry => &mut self.retry,
-        }
-    }
-}
-
-/// A channel's due time in the lists of `Tag`.
-pub(crate) trait Due<Tag>: Linked<Tag> {
-    fn due(&mut self) -> &mut Instant;
-}
-
-impl<P: Platform> Due<Phases> for Channel<P> {
-    fn due(&mut self) -> &mut Instant {
-        &mut self.phase_due
-    }
-}
-
-impl<P: Platform> Due<FrameTimer> for Channel<P> {
-    fn due(&mut self) -> &mut Instant {
-        &mut self.frame_due
-    }
-}
-
-impl<P: Platform> Due<IdleTimer> for Channel<P> {
-    fn due(&mut self) -> &mut Instant {
-        &mut self.idle_due
-    }
-}
-
-impl<Tag> TimerList<Tag> {
-    pub(crate) fn new(duration: Duration) -> Self {
-        TimerList { list: List::default(), duration }
-    }
-
-    /// Starts or restarts the timer of one channel.
-    pub(crate) fn arm<C: Due<Tag>>(&mut self, channels: &mut [C], index: u32, now: Instant) {
-        self.list.remove(channels, index);
-        if let Some(channel) = channels.get_mut(index as usize) {
-            *channel.due() = now.after(self.duration);
-        }
-        self.list.push_back(channels, index);
-    }
-
-    /// Stops the timer of one channel, if it runs.
-    pub(crate) fn disarm<C: Due<Tag>>(&mut self, channels: &mut [C], index: u32) {
-        self.list.remove(channels, index);
-    }
-
-    /// When the first expires.
-    pub(crate) fn next_due<C: Due<Tag>>(&self, channels: &mut [C]) -> Option<Instant> {
-        let index = self.list.front()?;
-        Some(*channels.get_mut(index as usize)?.due())
-    }
-
-    /// Takes out one that has expired.
-    pub(crate) fn pop_due<C: Due<Tag>>(&mut self, channels: &mut [C], now: Instant) -> Option<u32> {
-        if self.next_due(channels)? > now {
+    /// Takes out a channel whose timer of this kind has expired.
+    pub(crate) fn pop_due<P: Platform>(
+        &mut self,
+        timer: Timer,
+        channels: &mut [Channel<P>],
+        now: Instant,
+    ) -> Option<u32> {
+        let (list, _) = self.lists.get_mut(timer as usize)?;
+        if *due(channels, list.front()?, timer)? > now {
             return None;
         }
-        self.list.pop_front(channels)
+        self.changed = true;
+        list.pop_front(channels)
     }
+
+    /// When the first is due; [`Instant::FAR`] when none runs.
+    pub(crate) fn first_due<P: Platform>(&mut self, channels: &mut [Channel<P>]) -> Instant {
+        if core::mem::take(&mut self.changed) {
+            self.first_due = Instant::FAR;
+            for (timer, (list, _)) in Timer::ALL.into_iter().zip(&self.lists) {
+                let first = list.front().and_then(|index| due(channels, index, timer));
+                self.first_due = self.first_due.min(first.copied().unwrap_or(Instant::FAR));
+            }
+        }
+        self.first_due
+    }
+}
+
+fn due<P: Platform>(channels: &mut [Channel<P>], index: u32, timer: Timer) -> Option<&mut Instant> {
+    channels.get_mut(index as usize)?.due.get_mut(timer.lane() as usize)
 }

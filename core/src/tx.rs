@@ -7,7 +7,7 @@ use crate::header::Opcode;
 use crate::platform::Platform;
 use crate::queue::Item;
 use crate::rx::link_of;
-use crate::timer::PhaseTimer;
+use crate::timer::Timer;
 use crate::transport::{Close, Transport};
 use core::task::Poll;
 
@@ -94,7 +94,7 @@ impl<P: Platform> Engine<P> {
             let Some(message) = channel.tx.messages(&self.nodes).next() else {
                 break;
             };
-            let remaining = message.raw_header().frame_len().saturating_sub(channel.sent);
+            let remaining = message.frame_len().saturating_sub(channel.sent);
             if rest < remaining {
                 channel.sent += rest;
                 break;
@@ -104,8 +104,7 @@ impl<P: Platform> Engine<P> {
             let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else {
                 break;
             };
-            let class = self.pool.class_of(message.capacity());
-            channel.count_unqueued(message.opcode(), class);
+            channel.count_unqueued(message.opcode(), message.class());
             if message.opcode() == Opcode::ByeRequest && channel.bye == Bye::Requested {
                 channel.bye = Bye::Sent;
             }
@@ -116,7 +115,7 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
-        if let Some(timer @ (PhaseTimer::Bye | PhaseTimer::Send)) = channel.phase_timer {
+        if let Some(timer @ (Timer::Bye | Timer::Send)) = channel.phase_timer {
             self.start_phase_timer(slot, timer);
         }
         self.release_hold(slot);
@@ -130,7 +129,7 @@ impl<P: Platform> Engine<P> {
         if core::mem::take(&mut channel.wants_write) {
             io.want_write(link_of(slot), false);
         }
-        if channel.phase_timer == Some(PhaseTimer::Send) {
+        if channel.phase_timer == Some(Timer::Send) {
             self.stop_phase_timer(slot);
         }
         let Some(channel) = self.channels.get(slot) else { return };
@@ -153,8 +152,8 @@ impl<P: Platform> Engine<P> {
         if !core::mem::replace(&mut channel.wants_write, true) {
             io.want_write(link_of(slot), true);
         }
-        if self.send_times_out && channel.phase_timer.is_none() {
-            self.start_phase_timer(slot, PhaseTimer::Send);
+        if channel.phase_timer.is_none() {
+            self.start_phase_timer(slot, Timer::Send);
         }
     }
 
@@ -171,7 +170,7 @@ impl<P: Platform> Engine<P> {
             channel.abort = Some(status);
             return self.enqueue_write(slot);
         }
-        self.start_phase_timer(slot, PhaseTimer::Bye);
+        self.start_phase_timer(slot, Timer::Bye);
         self.enqueue_read(slot);
     }
 }

@@ -1,14 +1,15 @@
 //! The end of a channel, in one place: every way out comes through [`Engine::finish`].
 
 use super::Engine;
+use crate::Status;
 use crate::channel::{Bye, Phase, Place, Side};
 use crate::header::Opcode;
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::{Item, Notice};
 use crate::rx::{Frame, link_of};
+use crate::timer::Timer;
 use crate::transport::{Close, Transport};
-use crate::{Header, Status};
 
 impl<P: Platform> Engine<P> {
     /// Stops the engine: nothing more is accepted, what is unsent is handed back with
@@ -115,7 +116,7 @@ impl<P: Platform> Engine<P> {
         };
         if matches!(message.opcode(), Opcode::HelloRequest | Opcode::WelcomeRequest) {
             let opcode = message.opcode().answer().unwrap_or_default();
-            *message.header_mut() = Header { opcode, ..message.header() };
+            message.set_opcode(opcode);
         }
         message.mark_returned(status);
         self.deliver(group, Item::Message(message));
@@ -132,7 +133,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         if let Frame::Payload { message, .. } = frame {
-            let class = self.pool.class_of(message.capacity());
+            let class = message.class();
             crate::rx::count_down(&mut group.unread, class);
             crate::rx::count_down(&mut channel.unread, class);
         }
@@ -141,10 +142,8 @@ impl<P: Platform> Engine<P> {
     /// Takes a channel out of every list but its group's members.
     fn leave_lists(&mut self, slot: u32) {
         self.stop_phase_timer(slot);
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
-        if let Some(idle) = &mut self.idle_timer {
-            idle.disarm(self.channels.as_mut_slice(), slot);
-        }
+        self.stop_timer(slot, Timer::Frame);
+        self.stop_timer(slot, Timer::Idle);
         self.writing.remove(self.channels.as_mut_slice(), slot);
         self.leave_place(slot);
     }
@@ -159,8 +158,12 @@ impl<P: Platform> Engine<P> {
         channel.held = false;
         let group = index.and_then(|index| self.groups.get_mut(index));
         match (place, group) {
-            (Place::Reading, _) => self.reading.remove(self.channels.as_mut_slice(), slot),
-            (Place::Waiting, _) => self.waiting.remove(self.channels.as_mut_slice(), slot),
+            (Place::Reading, _) => {
+                self.reading.remove(self.channels.as_mut_slice(), slot);
+            }
+            (Place::Waiting, _) => {
+                self.waiting.remove(self.channels.as_mut_slice(), slot);
+            }
             (Place::Parked(class), Some(group)) => {
                 if let Some(list) = group.parked.get_mut(class) {
                     list.remove(self.channels.as_mut_slice(), slot);
@@ -197,7 +200,7 @@ impl<P: Platform> Engine<P> {
     pub(super) fn orphan(&mut self, slot: u32) {
         self.leave_place(slot);
         self.drop_frame(slot);
-        self.frame_timer.disarm(self.channels.as_mut_slice(), slot);
+        self.stop_timer(slot, Timer::Frame);
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };

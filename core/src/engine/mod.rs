@@ -8,7 +8,7 @@ mod turn;
 pub use post::PostError;
 pub use turn::Turn;
 
-use crate::channel::{Channel, Numbers, Phase, Place, Reading, Side, Writing};
+use crate::channel::{Channel, Lane, Numbers, Phase, Place, Side};
 use crate::group::{Group, GroupId};
 use crate::header::HEADER_LEN;
 use crate::limits::Limits;
@@ -20,7 +20,7 @@ use crate::pool::{MAX_CLASSES, Pool};
 use crate::queue::{Item, Nodes, Notice};
 use crate::rx::count_down;
 use crate::storage::{Slab, Table};
-use crate::timer::{FrameTimer, IdleTimer, PhaseTimer, PhaseTimers, TimerList};
+use crate::timer::{Timer, Timers};
 use crate::{ChannelNumber, Instant, Status};
 use core::fmt;
 use core::task::Waker;
@@ -83,17 +83,12 @@ pub struct Engine<P: Platform> {
     pub(crate) groups: Slab<Group<P>, P::Groups>,
     /// Channels whose next frame waits for a message, in all groups.
     pub(crate) parked: u32,
-    reading: List<Reading>,
-    writing: List<Writing>,
+    reading: List,
+    writing: List,
     /// Listeners that wait for a free channel.
-    waiting: List<Reading>,
-    phase_timers: PhaseTimers,
-    pub(crate) frame_timer: TimerList<FrameTimer>,
-    idle_timer: Option<TimerList<IdleTimer>>,
-    pub(crate) send_times_out: bool,
+    waiting: List,
+    timers: Timers,
     pub(crate) now: Instant,
-    /// When the first timeout is due, as of the last turn: timers start in turns only.
-    first_due: Instant,
     /// Messages moved in this turn.
     pub(crate) moved: u32,
     ids: u64,
@@ -114,15 +109,11 @@ impl<P: Platform> Engine<P> {
             nodes: Slab::new(),
             groups: Slab::new(),
             parked: 0,
-            reading: List::default(),
-            writing: List::default(),
-            waiting: List::default(),
-            phase_timers: PhaseTimers::new(options),
-            frame_timer: TimerList::new(options.frame_timeout),
-            idle_timer: options.idle_timeout.map(TimerList::new),
-            send_times_out: options.send_timeout.is_some(),
+            reading: List::new(Lane::Reading),
+            writing: List::new(Lane::Writing),
+            waiting: List::new(Lane::Reading),
+            timers: Timers::new(options),
             now: Instant::ZERO,
-            first_due: Instant::FAR,
             moved: 0,
             ids: 0,
             stopping: false,
@@ -298,7 +289,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn account_read(&mut self, index: u32, message: &Message<P>) {
-        let class = self.pool.class_of(message.capacity());
+        let class = message.class();
         if let Some(group) = self.groups.get_mut(index) {
             count_down(&mut group.unread, class);
         }
@@ -452,13 +443,13 @@ impl<P: Platform> Engine<P> {
 
     // Timers.
 
-    pub(crate) fn start_phase_timer(&mut self, slot: u32, timer: PhaseTimer) {
+    /// Starts a timer for a channel's phase, if there is such a timeout. No other of the phase runs on.
+    pub(crate) fn start_phase_timer(&mut self, slot: u32, timer: Timer) {
         self.stop_phase_timer(slot);
-        let Some(channel) = self.channels.get_mut(slot) else {
-            return;
-        };
-        channel.phase_timer = Some(timer);
-        self.phase_timers.list(timer).arm(self.channels.as_mut_slice(), slot, self.now);
+        let started = self.start_timer(slot, timer);
+        if let Some(channel) = self.channels.get_mut(slot) {
+            channel.phase_timer = started.then_some(timer);
+        }
     }
 
     pub(crate) fn stop_phase_timer(&mut self, slot: u32) {
@@ -466,15 +457,21 @@ impl<P: Platform> Engine<P> {
             return;
         };
         if let Some(timer) = channel.phase_timer.take() {
-            self.phase_timers.list(timer).disarm(self.channels.as_mut_slice(), slot);
+            self.stop_timer(slot, timer);
         }
+    }
+
+    pub(crate) fn start_timer(&mut self, slot: u32, timer: Timer) -> bool {
+        self.timers.arm(timer, self.channels.as_mut_slice(), slot, self.now)
+    }
+
+    pub(crate) fn stop_timer(&mut self, slot: u32, timer: Timer) {
+        self.timers.disarm(timer, self.channels.as_mut_slice(), slot);
     }
 
     /// Notes that bytes passed.
     pub(crate) fn touch(&mut self, slot: u32) {
-        if let Some(idle) = &mut self.idle_timer {
-            idle.arm(self.channels.as_mut_slice(), slot, self.now);
-        }
+        self.start_timer(slot, Timer::Idle);
     }
 
     /// Gives a channel that was taken from the table its number and its group.

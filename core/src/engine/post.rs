@@ -64,6 +64,7 @@ impl<P: Platform> Engine<P> {
         group: GroupId,
         mut message: Message<P>,
     ) -> Result<Header, PostError<P>> {
+        self.pool.classify(&mut message);
         let outcome = match message.opcode() {
             Opcode::HelloRequest | Opcode::WelcomeRequest => {
                 self.admit_opening(group, &mut message)
@@ -77,7 +78,6 @@ impl<P: Platform> Engine<P> {
         if message.id() == 0 {
             message.set_id(P::unique_id(&mut self.ids));
         }
-        message.seal();
         let header = message.header();
         self.accept_post(slot, message)?;
         Ok(header)
@@ -85,7 +85,7 @@ impl<P: Platform> Engine<P> {
 
     fn accept_post(&mut self, slot: u32, message: Message<P>) -> Result<(), PostError<P>> {
         let opcode = message.opcode();
-        let class = self.pool.class_of(message.capacity());
+        let class = message.class();
         let Some(channel) = self.channels.get_mut(slot) else {
             return Err(PostError { message, status: Status::InvalidChannelNumber });
         };
@@ -173,7 +173,7 @@ impl<P: Platform> Engine<P> {
         if channel.group != Some(group) {
             return Err(Status::InvalidGroup);
         }
-        channel.peer_limits.check(message.raw_header())?;
+        channel.peer_limits.check(message.text_len(), message.body_len())?;
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
@@ -196,7 +196,7 @@ impl<P: Platform> Engine<P> {
             return Err(Status::NotAllowed);
         }
         self.check_nodes()?;
-        self.check_share(slot, message)?;
+        self.check_share(slot, message.class())?;
         if opcode.kind() == Kind::Hello {
             // With our own limits in it, it still has to fit the peer's.
             let text_len = message.announced_text_len(self.limits);
@@ -209,9 +209,8 @@ impl<P: Platform> Engine<P> {
     }
 
     /// A channel holds at most as many unsent messages of a size class as stay free.
-    fn check_share(&self, slot: u32, message: &Message<P>) -> Result<(), Status> {
+    fn check_share(&self, slot: u32, class: usize) -> Result<(), Status> {
         let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
-        let class = self.pool.class_of(message.capacity());
         let unsent = channel.unsent.get(class).copied().unwrap_or_default();
         match unsent.checked_sub(1) {
             Some(others) if !self.pool.has_room(class, others) => Err(Status::PoolEmpty),
@@ -234,8 +233,7 @@ impl<P: Platform> Engine<P> {
         loop {
             match channel.tx.pop(&mut self.nodes)? {
                 Item::Message(message) => {
-                    let class = self.pool.class_of(message.capacity());
-                    channel.count_unqueued(message.opcode(), class);
+                    channel.count_unqueued(message.opcode(), message.class());
                     return Some(message);
                 }
                 Item::Notice(_) => {}

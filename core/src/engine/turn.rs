@@ -8,7 +8,7 @@ use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::{Item, Notice};
 use crate::rx::link_of;
-use crate::timer::PhaseTimer;
+use crate::timer::Timer;
 use crate::transport::{Close, Link, Ready, Transport};
 use crate::{Instant, Status};
 use core::fmt;
@@ -47,12 +47,13 @@ impl<P: Platform> Engine<P> {
         self.read_all(io, &mut budget.max(1));
         self.resume_parked();
         // After reading: what has arrived is not late, however late we are.
-        if self.now >= self.first_due {
+        let first_due = self.first_due();
+        if self.now >= first_due {
             self.expire(io);
         }
         self.stats.moved += u64::from(self.moved);
-        self.first_due = self.first_due();
-        let deadline = (self.first_due < Instant::FAR).then_some(self.first_due);
+        let first_due = self.first_due();
+        let deadline = (first_due < Instant::FAR).then_some(first_due);
         Turn { moved: self.moved, more: more_events || self.has_work(), deadline }
     }
 
@@ -119,59 +120,37 @@ impl<P: Platform> Engine<P> {
 
     /// Ends what is overdue.
     fn expire(&mut self, io: &mut impl Transport) {
-        let now = self.now;
-        for timer in PhaseTimer::ALL {
+        for timer in Timer::ALL {
             // A timer that is started again waits for the next turn, however short it is.
             for _ in 0..self.channels.used() {
-                let Some(slot) = self.pop_due(timer) else {
+                let Some(slot) = self.timers.pop_due(timer, self.channels.as_mut_slice(), self.now)
+                else {
                     break;
                 };
-                self.phase_expired(slot, timer, io);
-            }
-        }
-        while let Some(slot) = self.frame_timer.pop_due(self.channels.as_mut_slice(), now) {
-            self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
-        }
-        for _ in 0..self.channels.used() {
-            let Some(slot) = self.pop_idle(now) else { break };
-            match self.channels.get(slot).is_some_and(|channel| channel.waits()) {
-                // It may well have something to say, which we are not ready to read.
-                true => self.touch(slot),
-                false => self.finish(slot, Close::Graceful, Status::CommunicationFailed, io),
+                self.expired(slot, timer, io);
             }
         }
     }
 
-    fn pop_due(&mut self, timer: PhaseTimer) -> Option<u32> {
-        let list = self.phase_timers.list(timer);
-        let slot = list.pop_due(self.channels.as_mut_slice(), self.now)?;
-        self.channels.get_mut(slot)?.phase_timer = None;
-        Some(slot)
-    }
-
-    fn pop_idle(&mut self, now: Instant) -> Option<u32> {
-        self.idle_timer.as_mut()?.pop_due(self.channels.as_mut_slice(), now)
-    }
-
-    fn phase_expired(&mut self, slot: u32, timer: PhaseTimer, io: &mut impl Transport) {
-        let Some(channel) = self.channels.get(slot) else {
+    fn expired(&mut self, slot: u32, timer: Timer, io: &mut impl Transport) {
+        let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
+        let mut reason = Status::CommunicationFailed;
         match timer {
-            PhaseTimer::Connect => self.finish_unopened(slot, Status::ConnectFailed, io),
-            PhaseTimer::Retry => self.enqueue_read(slot),
-            // It did say something, which we are not ready to read.
-            PhaseTimer::Hello if channel.waits() => {
-                self.start_phase_timer(slot, PhaseTimer::Hello);
-            }
-            PhaseTimer::Hello | PhaseTimer::Send => {
-                self.finish(slot, Close::Graceful, Status::CommunicationFailed, io);
-            }
-            PhaseTimer::Bye => {
-                let status = channel.send_failed.unwrap_or(Status::CommunicationFailed);
-                self.finish(slot, Close::Graceful, status, io);
-            }
+            Timer::Frame | Timer::Idle => {}
+            _ => channel.phase_timer = None,
         }
+        match timer {
+            Timer::Retry => return self.enqueue_read(slot),
+            // It may well have said something, which we are not ready to read.
+            Timer::Hello if channel.waits() => return self.start_phase_timer(slot, timer),
+            Timer::Idle if channel.waits() => return self.touch(slot),
+            Timer::Connect => reason = Status::ConnectFailed,
+            Timer::Bye => reason = channel.send_failed.unwrap_or(reason),
+            Timer::Hello | Timer::Send | Timer::Frame | Timer::Idle => {}
+        }
+        self.finish(slot, Close::Graceful, reason, io);
     }
 
     /// Lets channels read again that waited for messages which have come back.
@@ -207,8 +186,8 @@ impl<P: Platform> Engine<P> {
             Phase::Posted => self.open_link(slot, io),
             Phase::Listening => self.close_listener(slot, io),
             Phase::Open => {
-                if channel.bye != Bye::None && channel.phase_timer != Some(PhaseTimer::Bye) {
-                    self.start_phase_timer(slot, PhaseTimer::Bye);
+                if channel.bye != Bye::None && channel.phase_timer != Some(Timer::Bye) {
+                    self.start_phase_timer(slot, Timer::Bye);
                 }
                 self.write_channel(slot, io, left);
             }
@@ -244,7 +223,7 @@ impl<P: Platform> Engine<P> {
             Ok(()) => {
                 channel.phase = Phase::Opening;
                 if !listens {
-                    self.start_phase_timer(slot, PhaseTimer::Connect);
+                    self.start_phase_timer(slot, Timer::Connect);
                 }
             }
             Err(status) => self.finish_unopened(slot, status, io),
@@ -297,7 +276,7 @@ impl<P: Platform> Engine<P> {
             io.close(link_of(slot), Close::Graceful);
             return self.free_channel(slot);
         }
-        self.start_phase_timer(slot, PhaseTimer::Hello);
+        self.start_phase_timer(slot, Timer::Hello);
         self.touch(slot);
         self.enqueue_read(slot);
     }
@@ -314,7 +293,7 @@ impl<P: Platform> Engine<P> {
 
     /// Says so once until accepting works again, and tries again after a while.
     fn accept_failed(&mut self, listener: u32, status: Status) {
-        self.start_phase_timer(listener, PhaseTimer::Retry);
+        self.start_phase_timer(listener, Timer::Retry);
         let group = self.group_index_of(listener);
         let Some(channel) = self.channels.get_mut(listener) else {
             return;
@@ -331,15 +310,7 @@ impl<P: Platform> Engine<P> {
 
     /// When the first timeout is due; [`Instant::FAR`] when none runs.
     fn first_due(&mut self) -> Instant {
-        let channels = self.channels.as_mut_slice();
-        let mut first = Instant::FAR;
-        let mut take = |due: Option<Instant>| first = first.min(due.unwrap_or(Instant::FAR));
-        for timer in PhaseTimer::ALL {
-            take(self.phase_timers.list(timer).next_due(channels));
-        }
-        take(self.frame_timer.next_due(channels));
-        take(self.idle_timer.as_ref().and_then(|timer| timer.next_due(channels)));
-        first
+        self.timers.first_due(self.channels.as_mut_slice())
     }
 }
 
