@@ -59,6 +59,12 @@ impl Limits {
         Limits { headers: saturate(headers), body: saturate(body) }
     }
 
+    /// The bytes of the line that announces them.
+    pub(crate) fn line_len(self) -> usize {
+        let digits = |number: u16| number.checked_ilog10().unwrap_or(0) as usize + 1;
+        LIMITS.len() + ":headers=,body=\r\n".len() + digits(self.headers) + digits(self.body)
+    }
+
     /// Which limit a frame breaks, text headers first.
     pub(crate) fn check(self, text_len: usize, body_len: usize) -> Result<(), Status> {
         if text_len > self.headers.into() {
@@ -79,7 +85,9 @@ impl Default for Limits {
 
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "headers={},body={}", self.headers, self.body)
+        // As wide numbers: a board has the code for these anyway.
+        let (headers, body) = (usize::from(self.headers), usize::from(self.body));
+        write!(f, "headers={headers},body={body}")
     }
 }
 
@@ -106,6 +114,14 @@ mod tests {
         assert_eq!(parse("body=7"), Limits { headers: u16::MAX, body: 7 });
         assert_eq!(parse("headers=-1,body="), Limits::MAX);
         assert_eq!(parse(""), Limits::MAX);
+    }
+
+    #[test]
+    fn the_line_is_as_long_as_it_says() {
+        for (headers, body) in [(0, 9), (10, 99), (100, 65_535), (9_999, 10_000)] {
+            let limits = Limits { headers, body };
+            assert_eq!(limits.line_len(), format!("{LIMITS}:{limits}\r\n").len());
+        }
     }
 
     #[test]

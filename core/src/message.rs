@@ -208,15 +208,10 @@ impl<P: Platform> Message<P> {
     /// Not generic, so that there is one of it.
     fn add_displayed(&mut self, name: &str, value: &dyn fmt::Display) -> Result<(), MessageError> {
         text::check_name(name)?;
-        let mut measure = Measure { len: 0, valid: true };
-        let displayed = fmt::write(&mut measure, format_args!("{value}"));
-        if displayed.is_err() || !measure.valid {
-            return Err(TextError::InvalidValue.into());
-        }
+        let len = Sink::display(value, &mut []).ok_or(TextError::InvalidValue)?;
         let before = self.text_len();
-        let mut fill = Fill { rest: self.insert_line(name, measure.len)?, valid: true };
-        let displayed = fmt::write(&mut fill, format_args!("{value}"));
-        if displayed.is_ok() && fill.valid && fill.rest.is_empty() {
+        let room = self.insert_line(name, len)?;
+        if Sink::display(value, room) == Some(len) {
             return Ok(());
         }
         // It displayed differently the second time: take the line back.
@@ -485,15 +480,8 @@ impl<P: Platform> Message<P> {
 
     /// How long the text headers are once [`Message::announce`] is done with them.
     pub(crate) fn announced_text_len(&self, limits: Limits) -> usize {
-        let text = self.text();
-        let kept = text.as_bytes().len() - text.lines_len(LIMITS);
-        if limits == Limits::MAX {
-            return kept;
-        }
-        let mut measure = Measure { len: 0, valid: true };
-        // Measuring does not fail.
-        let _ = fmt::write(&mut measure, format_args!("{LIMITS}:{limits}\r\n"));
-        kept + measure.len
+        let kept = self.text_len() - self.text().lines_len(LIMITS);
+        kept + if limits == Limits::MAX { 0 } else { limits.line_len() }
     }
 
     /// Puts the engine's own announcement in place of any in the message.
@@ -545,32 +533,28 @@ fn fill<'a>(to: &'a mut [u8], from: &[u8]) -> &'a mut [u8] {
     }
 }
 
-struct Measure {
+/// What is displayed: copied as far as there is room, and measured whole.
+struct Sink<'a> {
+    room: &'a mut [u8],
     len: usize,
     valid: bool,
 }
 
-impl fmt::Write for Measure {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        self.len = self.len.saturating_add(part.len());
-        self.valid &= text::check_value(part.as_bytes()).is_ok();
-        Ok(())
+impl<'a> Sink<'a> {
+    /// How many bytes a value displays; `None` if it can't, or if they are no text header's value.
+    fn display(value: &dyn fmt::Display, room: &'a mut [u8]) -> Option<usize> {
+        let mut sink = Sink { room, len: 0, valid: true };
+        fmt::write(&mut sink, format_args!("{value}")).ok()?;
+        sink.valid.then_some(sink.len)
     }
 }
 
-struct Fill<'a> {
-    rest: &'a mut [u8],
-    valid: bool,
-}
-
-impl fmt::Write for Fill<'_> {
+impl fmt::Write for Sink<'_> {
     fn write_str(&mut self, part: &str) -> fmt::Result {
+        let room = self.room.get_mut(self.len..).unwrap_or_default();
+        fill(room, part.as_bytes());
+        self.len = self.len.saturating_add(part.len());
         self.valid &= text::check_value(part.as_bytes()).is_ok();
-        let rest = core::mem::take(&mut self.rest);
-        if rest.len() < part.len() {
-            return Err(fmt::Error);
-        }
-        self.rest = fill(rest, part.as_bytes());
         Ok(())
     }
 }

@@ -78,7 +78,8 @@ pub(crate) fn write_ip(address: IpAddress, out: &mut dyn fmt::Write) -> fmt::Res
         #[cfg(feature = "ipv4")]
         IpAddress::Ipv4(address) => {
             for (octet, before) in address.octets().into_iter().zip(["", ".", ".", "."]) {
-                write!(out, "{before}{}", u16::from(octet))?;
+                out.write_str(before)?;
+                write!(out, "{}", usize::from(octet))?;
             }
             Ok(())
         }

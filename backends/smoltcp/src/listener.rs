@@ -131,7 +131,7 @@ impl Stack<'_> {
         if let Some(address) = endpoint.addr.or(first) {
             connect::write_ip(address, out)?;
         }
-        write!(out, "|{}", endpoint.port)
+        write!(out, "|{}", usize::from(endpoint.port))
     }
 
     /// Gives every listener sockets that listen, as far as there are free ones: each its first

@@ -5,7 +5,7 @@
 use crate::answers::Answers;
 use crate::host;
 use crate::memory::{Message, Received, Tofu};
-use tofu_core::{Engine, GroupId, Notice, Opcode, Status};
+use tofu_core::{Engine, GroupId, LISTEN_ON, Notice, Opcode, Status};
 
 /// The service.
 pub struct Echo {
@@ -17,7 +17,9 @@ impl Echo {
     /// A service that listens on `address`.
     pub fn listen(engine: &mut Engine<Tofu>, group: GroupId, address: &str) -> Option<Echo> {
         let mut welcome = engine.get()?;
-        welcome.listen_on(address).ok()?;
+        // What `listen_on` does, less the code that displays any address.
+        welcome.set_opcode(Opcode::WelcomeRequest);
+        welcome.add_header(LISTEN_ON, address).ok()?;
         engine.post(group, welcome).ok()?;
         Some(Echo { group, answers: Answers::new(group) })
     }

@@ -1,6 +1,8 @@
 //! The host that runs the emulator: arguments from it, and reports to it.
 
 use crate::registers::{self, stack_used};
+#[cfg(not(feature = "defmt"))]
+use core::fmt;
 
 /// The arguments the emulator was given for the firmware, `name=value` each.
 pub struct Arguments {
@@ -39,13 +41,24 @@ pub fn report(free: usize) {
 
 /// Says `name=value`.
 #[cfg(not(feature = "defmt"))]
-pub fn say(name: &str, value: u32) {
-    cortex_m_semihosting::hprintln!("{}={}", name, value);
+pub fn say(name: &str, value: usize) {
+    cortex_m_semihosting::hprintln!("{}={}", Plain(name), value);
+}
+
+/// Text that is never padded: the code for that would take a kilobyte.
+#[cfg(not(feature = "defmt"))]
+struct Plain<'a>(&'a str);
+
+#[cfg(not(feature = "defmt"))]
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// Says `name=value`.
 #[cfg(feature = "defmt")]
-pub fn say(name: &str, value: u32) {
+pub fn say(name: &str, value: usize) {
     defmt::info!("{=str}={}", name, value);
 }
 

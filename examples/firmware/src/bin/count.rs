@@ -40,7 +40,7 @@ fn run() -> Option<()> {
         cortex_m::asm::delay(ROUNDS);
         Some(())
     });
-    host::say("ruler", ruler?);
+    host::say("ruler", ruler? as usize);
     if exchange(engine, group, channel, &mut wire)?.body() != BODY {
         return None;
     }
@@ -50,7 +50,7 @@ fn run() -> Option<()> {
         }
         Some(())
     });
-    host::say("instructions", all? / ROUNDS);
+    host::say("instructions", (all? / ROUNDS) as usize);
     Some(())
 }
 

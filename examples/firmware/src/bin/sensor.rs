@@ -163,7 +163,7 @@ impl<'a> Sensor<'a> {
 
     fn handle(&mut self, engine: &mut Engine<Tofu>, mut message: Message) {
         match message.opcode() {
-            Opcode::HelloResponse => host::say("connected", self.readings),
+            Opcode::HelloResponse => host::say("connected", self.readings as usize),
             Opcode::Request if message.text().get("log").is_some() && self.log.is_none() => {
                 self.log = Some(Log { id: message.id(), sent: 0, progress_at: PROGRESS });
             }
