@@ -2,8 +2,9 @@
 
 use crate::group::GroupId;
 use crate::header::{ChannelNumber, Opcode, Role};
-use crate::limits::Limits;
+use crate::limits::{LIMITS, Limits};
 use crate::list::{Linked, Links, NIL};
+use crate::message::Message;
 use crate::platform::Platform;
 use crate::pool::PerClass;
 use crate::queue::Queue;
@@ -203,6 +204,15 @@ impl<P: Platform> Channel<P> {
 }
 
 impl<P: Platform> Channel<P> {
+    /// The peer said hello: what it can take, and, to the accepting side, the channel's id.
+    pub(crate) fn greeted(&mut self, hello: &Message<P>) {
+        self.peer_limits = hello.text().get(LIMITS).map_or(Limits::MAX, Limits::parse);
+        if hello.opcode() == Opcode::HelloRequest {
+            self.phase = Phase::Open;
+            self.id = hello.id();
+        }
+    }
+
     /// Messages of a class that hold up reading: the unread, and on the accepting side the unsent
     /// answers, so that an echoing server goes at the pace of its slowest reader. Requests do
     /// not count, nor a client's answers: else two ends that wait for each other's would wait for ever.

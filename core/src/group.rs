@@ -4,7 +4,7 @@ use crate::channel::Lane;
 use crate::list::{List, NIL};
 use crate::platform::Platform;
 use crate::pool::{MAX_CLASSES, PerClass};
-use crate::queue::Queue;
+use crate::queue::{Item, Nodes, Queue};
 use crate::storage::Slot;
 use core::ops::Range;
 use core::task::Waker;
@@ -83,6 +83,15 @@ impl<P: Platform> Slot for Group<P> {
 }
 
 impl<P: Platform> Group<P> {
+    /// Puts something into the queue and wakes the receiver.
+    pub(crate) fn push(&mut self, nodes: &mut Nodes<P>, item: Item<P>) {
+        let refused = self.queue.push(nodes, item);
+        debug_assert!(refused.is_ok(), "fewer queue nodes than the platform's sum asks for");
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
     /// The bytes read ahead.
     pub(crate) fn staged(&self) -> &[u8] {
         self.staging.get(self.ahead.clone()).unwrap_or_default()

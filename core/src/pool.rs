@@ -47,15 +47,14 @@ pub struct Class<P: Platform> {
     free: P::FreeList,
 }
 
-/// What reading needs to know of a size class. One that does not exist limits nothing.
-#[derive(Clone, Copy)]
-pub(crate) struct ClassView {
-    pub(crate) size: usize,
-    pub(crate) free: u16,
-}
-
 impl<P: Platform> Class<P> {
-    fn free(&self) -> u16 {
+    /// The bytes of its messages.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// How many of its messages are free.
+    pub(crate) fn free(&self) -> u16 {
         let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
         if self.exhausted { ready } else { ready.saturating_add(self.capacity - self.created) }
     }
@@ -245,26 +244,19 @@ impl<P: Platform> Pool<P> {
         self.has_room(class, held.saturating_add(margin))
     }
 
-    /// The size classes, small to large; those that do not exist limit nothing.
-    pub(crate) fn classes(&self) -> [ClassView; MAX_CLASSES] {
+    /// Looks at the size classes, small to large.
+    pub(crate) fn each_class(&self, mut look: impl FnMut(usize, &Class<P>)) {
         self.state.with(|state| {
-            let mut views = [ClassView { size: usize::MAX, free: u16::MAX }; MAX_CLASSES];
-            for (view, class) in views.iter_mut().zip(state.classes.as_slice()) {
-                *view = ClassView { size: class.size, free: class.free() };
+            for (index, class) in state.classes.as_slice().iter().enumerate() {
+                look(index, class);
             }
-            views
-        })
+        });
     }
 
-    /// Free messages by size class.
-    pub(crate) fn free_by_class(&self) -> PerClass {
-        self.state.with(|state| {
-            let mut free = PerClass::default();
-            for (count, class) in free.iter_mut().zip(state.classes.as_slice()) {
-                *count = class.free();
-            }
-            free
-        })
+    /// Whether no message of a class is free.
+    pub(crate) fn is_dry(&self, class: usize) -> bool {
+        self.state
+            .with(|state| state.classes.as_slice().get(class).is_some_and(|it| it.free() == 0))
     }
 
     /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the

@@ -1,12 +1,12 @@
 //! Framing in: from bytes to messages in a group's queue (PROTOCOL, sections 1 and 4).
 
-use crate::channel::{Bye, Phase, Place, Side};
+use crate::channel::{Bye, Channel, Phase, Place, Side};
 use crate::engine::Engine;
-use crate::header::{HEADER_LEN, Header, Kind, Opcode, Role};
-use crate::limits::LIMITS;
+use crate::group::Group;
+use crate::header::{HEADER_LEN, Kind, Opcode, Role, wire};
 use crate::message::Message;
 use crate::platform::Platform;
-use crate::pool::Pool;
+use crate::pool::{PerClass, Pool, count};
 use crate::queue::{Item, Notice};
 use crate::timer::Timer;
 use crate::transport::{Close, Link, Transport};
@@ -24,7 +24,7 @@ pub(crate) enum Frame<P: Platform> {
     /// The header, and the message up to `filled`.
     Payload { message: Message<P>, filled: usize },
     /// A frame that is too long: `left` bytes are still to be thrown away.
-    Skip { header: Header, left: usize, status: Status },
+    Skip { id: u64, opcode: Opcode, left: usize, status: Status },
 }
 
 impl<P: Platform> Default for Frame<P> {
@@ -40,12 +40,20 @@ impl<P: Platform> Frame<P> {
     }
 }
 
-/// What to do with a frame, judged by its header.
-enum Verdict {
-    Take,
-    Skip(Status),
+/// What the bytes at hand come to.
+enum Step {
+    /// They are used up.
+    Starved,
+    /// A frame needs a message of this size class, and may not have one now.
+    Park(usize),
+    /// A frame that is too long begins, and the notice about the last one was not received yet.
+    AwaitNotice,
     /// The channel ends, for this reason.
     End(Status),
+    /// A message went into the group's queue.
+    Received(Opcode),
+    /// A frame was thrown away.
+    Skipped { id: u64, opcode: Opcode, status: Status },
 }
 
 /// What became of what was read.
@@ -80,17 +88,9 @@ enum Fetched {
     },
     Pending,
     Lost(Status),
-}
-
-/// What a channel may be read now.
-enum Allowance {
-    /// The message at hand, and so many bytes ahead.
-    Ahead(usize),
-    /// The message at hand.
-    Rest,
-    /// Nothing until the staging buffer is free.
+    /// Nothing before the staging buffer is free.
     Block,
-    /// Nothing until some of its messages are received, or its answers sent.
+    /// Nothing before some of its messages are received, or its answers sent.
     Hold,
 }
 
@@ -114,13 +114,7 @@ impl<P: Platform> Engine<P> {
                 }
                 Drained::Parked | Drained::Ended => return,
             }
-            let window = match self.allowance(slot, group) {
-                Allowance::Ahead(window) => window,
-                Allowance::Rest => 0,
-                Allowance::Block => return self.block(slot, group),
-                Allowance::Hold => return self.hold(slot),
-            };
-            match self.fetch(slot, group, window, io) {
+            match self.fetch(slot, group, io) {
                 Fetched::Bytes { count, full } => {
                     read += count;
                     more = full;
@@ -128,6 +122,8 @@ impl<P: Platform> Engine<P> {
                 }
                 Fetched::Pending => break,
                 Fetched::Lost(status) => return self.finish_lost(slot, status, io),
+                Fetched::Block => return self.block(slot, group),
+                Fetched::Hold => return self.hold(slot),
             }
         }
         self.watch_frame(slot);
@@ -153,7 +149,7 @@ impl<P: Platform> Engine<P> {
         self.stop_timer(slot, Timer::Frame);
         // Its bytes may be used up on another channel's visit, while it waits for its own.
         self.dequeue_read(slot);
-        let dry = self.pool.free_by_class().get(class) == Some(&0);
+        let dry = self.pool.is_dry(class);
         let (Some(channel), Some(group)) =
             (self.channels.get_mut(slot), self.groups.get_mut(index))
         else {
@@ -196,15 +192,15 @@ impl<P: Platform> Engine<P> {
     /// Reads a channel again once it holds a quarter of what stopped it, so that reading does not
     /// stop and go with each message.
     pub(crate) fn release_hold(&mut self, slot: u32) {
-        let Some(channel) = self.channels.get(slot).filter(|channel| channel.held) else { return };
-        let free = self.pool.free_by_class();
-        if free.iter().enumerate().any(|(class, free)| channel.holds(class) > free / 8) {
+        let Some(channel) = self.channels.get_mut(slot).filter(|channel| channel.held) else {
             return;
-        }
-        if let Some(channel) = self.channels.get_mut(slot) {
+        };
+        let mut holds = false;
+        self.pool.each_class(|index, class| holds |= channel.holds(index) > class.free() / 8);
+        if !holds {
             channel.held = false;
+            self.enqueue_read(slot);
         }
-        self.enqueue_read(slot);
     }
 
     /// Starts the frame timer where a frame has begun and it does not run.
@@ -217,75 +213,28 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// What may be read now. Of each size class no more frames can begin in the bytes read ahead than
-    /// the shares have room for, so that a frame which has to wait leaves nothing behind that would
-    /// hold up the group's other channels.
+    /// Reads once: the rest of the message at hand, then what may be read ahead.
     ///
     /// A message that was begun is always read on: where it is such messages that use up a
     /// share, nothing else would end the wait.
-    fn allowance(&self, slot: u32, group_index: u32) -> Allowance {
-        let (Some(channel), Some(group)) = (self.channels.get(slot), self.groups.get(group_index))
-        else {
-            return Allowance::Hold;
-        };
-        let begun = matches!(channel.frame, Frame::Payload { .. });
-        if matches!(self.staging_for(slot, group_index), Staging::Held) {
-            return if begun { Allowance::Rest } else { Allowance::Block };
-        }
-        let staging = group.staging.len();
-        // What is not the beginning of another frame does not count.
-        let (begun_header, skipped) = match channel.frame {
-            Frame::Header { have, .. } => (have, 0),
-            Frame::Payload { .. } => (0, 0),
-            Frame::Skip { left, .. } => (0, left),
-        };
-        let mut window = staging;
-        let mut smaller = 0;
-        let classes = self.pool.classes().into_iter().zip(&group.unread);
-        for (index, (class, &group_unread)) in classes.enumerate() {
-            let mut room = class.free.saturating_sub(group_unread);
-            // Half of a channel's share, so that what others take meanwhile costs no refusal to an
-            // application that answers each.
-            let held = channel.holds(index);
-            if held > 0 && channel.send_failed.is_none() {
-                let rest = (class.free / 2).saturating_sub(held);
-                if rest == 0 {
-                    return if begun { Allowance::Rest } else { Allowance::Hold };
-                }
-                room = room.min(rest);
-            }
-            // Each message that is taken makes one fewer free and one more held.
-            let frames = usize::from(room.div_ceil(2));
-            let most = match smaller {
-                0 => frames * HEADER_LEN,
-                _ => frames.saturating_sub(1).saturating_mul(smaller),
-            };
-            window = window.min(most);
-            smaller = class.size;
-        }
-        let window = window.max(HEADER_LEN) - begun_header;
-        Allowance::Ahead(window.saturating_add(skipped).min(staging))
-    }
-
-    /// Reads once: the rest of the message at hand, then `window` bytes ahead.
-    fn fetch(&mut self, slot: u32, group: u32, window: usize, io: &mut impl Transport) -> Fetched {
+    fn fetch(&mut self, slot: u32, group_index: u32, io: &mut impl Transport) -> Fetched {
+        let held = matches!(self.staging_for(slot, group_index), Staging::Held);
         let (Some(channel), Some(group)) =
-            (self.channels.get_mut(slot), self.groups.get_mut(group))
+            (self.channels.get_mut(slot), self.groups.get_mut(group_index))
         else {
             return Fetched::Pending;
         };
+        let window = if held { None } else { window(channel, group, &self.pool) };
+        let ahead = group.staging.get_mut(..window.unwrap_or(0)).unwrap_or_default();
         let rest: &mut [u8] = match &mut channel.frame {
             Frame::Payload { message, filled } => message.unfilled(*filled),
+            _ if window.is_none() => return if held { Fetched::Block } else { Fetched::Hold },
             _ => Default::default(),
         };
-        let rest_len = rest.len();
-        let ahead = group.staging.get_mut(..window).unwrap_or_default();
-        let room = rest_len + ahead.len();
-        let link = link_of(slot);
-        let received = match (rest.is_empty(), ahead.is_empty()) {
-            (true, _) => io.recv(link, &mut [ahead]),
-            (false, true) => io.recv(link, &mut [rest]),
-            (false, false) => io.recv(link, &mut [rest, ahead]),
+        let (rest_len, room) = (rest.len(), rest.len() + ahead.len());
+        let received = match rest_len {
+            0 => io.recv(link_of(slot), &mut [ahead]),
+            _ => io.recv(link_of(slot), &mut [rest, ahead]),
         };
         let count = match received {
             Poll::Pending => return Fetched::Pending,
@@ -296,7 +245,7 @@ impl<P: Platform> Engine<P> {
         if let Frame::Payload { filled, .. } = &mut channel.frame {
             *filled += count.min(rest_len);
         }
-        if window > 0 {
+        if window.is_some() {
             group.ahead = 0..count.saturating_sub(rest_len);
             group.owner = Some(slot);
         }
@@ -305,29 +254,92 @@ impl<P: Platform> Engine<P> {
 
     /// Turns what was read into messages.
     fn drain(&mut self, slot: u32, group: u32, io: &mut impl Transport, left: &mut u32) -> Drained {
-        loop {
-            if *left == 0 {
-                return Drained::Budget;
-            }
-            let Some(complete) = self.advance(slot, group) else {
-                self.release_staging(slot, group);
-                return Drained::Empty;
-            };
-            let outcome = match complete {
-                Complete::Header(bytes) => self.begin_frame(slot, group, &bytes, io),
-                Complete::Message(message) => {
-                    *left -= 1;
+        while *left > 0 {
+            match self.step(slot, group) {
+                Step::Starved => {
+                    self.release_staging(slot, group);
+                    return Drained::Empty;
+                }
+                Step::Park(class) => return self.park(slot, group, class),
+                Step::AwaitNotice => return self.await_notice(slot, group),
+                Step::End(status) => return self.end(slot, status, io),
+                Step::Received(opcode) => {
                     self.moved += 1;
-                    self.deliver_peer(slot, message, io)
+                    if opcode.kind() != Kind::Regular && self.received_rite(slot, opcode, io) {
+                        return Drained::Ended;
+                    }
                 }
-                Complete::Skipped(header, status) => {
-                    *left -= 1;
-                    self.finish_skipped(slot, &header, status, io)
+                Step::Skipped { id, opcode, status } => {
+                    self.tell_skipped(slot, group, id, status);
+                    if opcode.kind() == Kind::Bye && self.received_rite(slot, opcode, io) {
+                        return Drained::Ended;
+                    }
                 }
-            };
-            if outcome != Drained::Empty {
-                return outcome;
             }
+            *left -= 1;
+            self.stop_timer(slot, Timer::Frame);
+        }
+        Drained::Budget
+    }
+
+    /// Moves staged bytes into the frame at hand, up to its end or to where something else
+    /// has to happen.
+    fn step(&mut self, slot: u32, group_index: u32) -> Step {
+        let (Some(channel), Some(group)) =
+            (self.channels.get_mut(slot), self.groups.get_mut(group_index))
+        else {
+            return Step::Starved;
+        };
+        let ahead = if group.owner == Some(slot) { group.ahead.clone() } else { 0..0 };
+        let staged = group.staging.get(ahead).unwrap_or_default();
+        let mut used = 0;
+        if let Frame::Header { have, bytes } = &mut channel.frame {
+            used = copy_to(bytes.get_mut(*have..).unwrap_or_default(), staged);
+            *have += used;
+            if *have < HEADER_LEN {
+                group.consume(used);
+                return Step::Starved;
+            }
+            let bytes = *bytes;
+            match begin_frame(channel, &bytes, self.limits, &mut group.unread, &self.pool) {
+                Ok(frame) => channel.frame = frame,
+                Err(step) => {
+                    group.consume(used);
+                    return step;
+                }
+            }
+        }
+        let staged = staged.get(used..).unwrap_or_default();
+        let left = match &mut channel.frame {
+            Frame::Payload { message, filled } => {
+                let count = copy_to(message.unfilled(*filled), staged);
+                *filled += count;
+                used += count;
+                message.frame_len() - *filled
+            }
+            Frame::Skip { left, .. } => {
+                let count = (*left).min(staged.len());
+                *left -= count;
+                used += count;
+                *left
+            }
+            Frame::Header { .. } => 0,
+        };
+        group.consume(used);
+        if left > 0 {
+            return Step::Starved;
+        }
+        match core::mem::take(&mut channel.frame) {
+            Frame::Payload { message, .. } => {
+                let opcode = message.opcode();
+                if opcode.kind() == Kind::Hello {
+                    channel.greeted(&message);
+                }
+                group.push(&mut self.nodes, Item::Message(message));
+                Step::Received(opcode)
+            }
+            Frame::Skip { id, opcode, status, .. } => Step::Skipped { id, opcode, status },
+            Frame::Header { .. } => Step::Starved,
         }
     }
 
@@ -340,201 +352,44 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Moves staged bytes into the frame at hand until one part of it is complete; `None`
-    /// when the bytes are used up before.
-    fn advance(&mut self, slot: u32, group: u32) -> Option<Complete<P>> {
-        let channel = self.channels.get_mut(slot)?;
-        let group = self.groups.get_mut(group)?;
-        let owns = group.owner == Some(slot);
-        let staged = if owns { group.staged() } else { Default::default() };
-        match &mut channel.frame {
-            Frame::Header { have, bytes } => {
-                let room = bytes.get_mut(*have..).unwrap_or_default();
-                let count = copy_to(room, staged);
-                group.consume(count);
-                *have += count;
-                if *have < HEADER_LEN {
-                    return None;
-                }
-                Some(Complete::Header(*bytes))
-            }
-            Frame::Payload { message, filled } => {
-                let count = copy_to(message.unfilled(*filled), staged);
-                group.consume(count);
-                *filled += count;
-                if !message.unfilled(*filled).is_empty() {
-                    return None;
-                }
-                match core::mem::take(&mut channel.frame) {
-                    Frame::Payload { message, .. } => Some(Complete::Message(message)),
-                    _ => None,
-                }
-            }
-            Frame::Skip { header, left, status } => {
-                let count = (*left).min(staged.len());
-                group.consume(count);
-                *left -= count;
-                if *left > 0 {
-                    return None;
-                }
-                let complete = Complete::Skipped(*header, *status);
-                channel.frame = Frame::default();
-                Some(complete)
-            }
+    /// A frame that is too long begins while the notice of the last one waits: one at a time, so
+    /// that a peer cannot fill the queue with them.
+    fn await_notice(&mut self, slot: u32, group: u32) -> Drained {
+        self.dequeue_read(slot);
+        if let Some(channel) = self.channels.get_mut(slot) {
+            channel.place = Place::AwaitNotice;
         }
-    }
-
-    /// Decides what happens with a frame whose header is here.
-    fn begin_frame(
-        &mut self,
-        slot: u32,
-        group: u32,
-        bytes: &[u8; HEADER_LEN],
-        io: &mut impl Transport,
-    ) -> Drained {
-        let Ok(header) = Header::decode(bytes) else {
-            return self.end(slot, Status::InvalidMessage, io);
-        };
-        match self.judge(slot, &header) {
-            Verdict::End(status) => self.end(slot, status, io),
-            Verdict::Skip(status) => self.begin_skip(slot, group, header, status),
-            Verdict::Take => self.begin_message(slot, group, bytes, header.frame_len()),
-        }
-    }
-
-    fn begin_message(
-        &mut self,
-        slot: u32,
-        group_index: u32,
-        header: &[u8; HEADER_LEN],
-        frame_len: usize,
-    ) -> Drained {
-        let Some(group) = self.groups.get_mut(group_index) else { return Drained::Ended };
-        let mut message = match Pool::get_shared(&self.pool, frame_len, &group.unread) {
-            Ok(message) => message,
-            Err(class) => return self.park(slot, group_index, class),
-        };
-        let class = message.class();
-        let Some(channel) = self.channels.get_mut(slot) else { return Drained::Ended };
-        message.receive_header(header, channel.number);
-        count_up(&mut group.unread, class);
-        count_up(&mut channel.unread, class);
-        channel.frame = Frame::Payload { message, filled: HEADER_LEN };
-        Drained::Empty
-    }
-
-    fn begin_skip(&mut self, slot: u32, group: u32, header: Header, status: Status) -> Drained {
-        let Some(channel) = self.channels.get_mut(slot) else { return Drained::Ended };
-        if channel.notice_waits {
-            // One at a time, so that a peer cannot fill the queue with them.
-            self.dequeue_read(slot);
-            if let Some(channel) = self.channels.get_mut(slot) {
-                channel.place = Place::AwaitNotice;
-            }
-            self.stop_timer(slot, Timer::Frame);
-            self.release_staging(slot, group);
-            return Drained::Parked;
-        }
-        channel.frame = Frame::Skip { header, left: header.payload_len(), status };
-        Drained::Empty
-    }
-
-    /// PROTOCOL, section 4: protocol violations and limits.
-    fn judge(&self, slot: u32, header: &Header) -> Verdict {
-        let Some(channel) = self.channels.get(slot) else {
-            return Verdict::End(Status::InvalidMessage);
-        };
-        let opcode = header.opcode;
-        if opcode == Opcode::ByeSignal {
-            return Verdict::End(Status::PeerDisconnected);
-        }
-        let first = channel.phase == Phase::AwaitHello;
-        let violates = opcode.kind() == Kind::Welcome
-            || first != (opcode == Opcode::HelloRequest)
-            || (opcode == Opcode::HelloResponse && channel.side != Side::Client)
-            || (header.more && !opcode.may_carry_more())
-            || (opcode.role() == Role::Response && header.id == 0);
-        if violates {
-            return Verdict::End(Status::InvalidMessage);
-        }
-        match self.limits.check(header.text_len.into(), header.body_len.into()) {
-            Ok(()) => Verdict::Take,
-            // An unannounced channel has nobody to tell.
-            Err(_) if first => Verdict::End(Status::InvalidMessage),
-            Err(status) => Verdict::Skip(status),
-        }
-    }
-
-    /// A peer's message is whole: what it means for the channel, then into the queue.
-    fn deliver_peer(&mut self, slot: u32, message: Message<P>, io: &mut impl Transport) -> Drained {
         self.stop_timer(slot, Timer::Frame);
-        let opcode = message.opcode();
-        let id = message.id();
-        if matches!(opcode, Opcode::HelloRequest | Opcode::HelloResponse) {
-            let limits = message.text().get(LIMITS).map_or(Limits::MAX, Limits::parse);
-            if let Some(channel) = self.channels.get_mut(slot) {
-                channel.peer_limits = limits;
-            }
-        }
-        if opcode == Opcode::HelloRequest {
-            self.stop_phase_timer(slot);
-            if let Some(channel) = self.channels.get_mut(slot) {
-                channel.phase = Phase::Open;
-                channel.id = id;
-            }
-        }
-        if let Some(group) = self.group_index_of(slot) {
-            self.deliver(group, Item::Message(message));
-        }
-        self.after_bye_from_peer(slot, opcode, io)
+        self.release_staging(slot, group);
+        Drained::Parked
     }
 
-    fn after_bye_from_peer(
-        &mut self,
-        slot: u32,
-        opcode: Opcode,
-        io: &mut impl Transport,
-    ) -> Drained {
-        let Some(channel) = self.channels.get_mut(slot) else {
-            return Drained::Ended;
-        };
-        match opcode {
-            Opcode::ByeRequest => {
-                channel.peer_bye = true;
-                if channel.bye != Bye::Sent {
-                    return Drained::Empty;
-                }
-                // Both asked at once: neither will be answered, and all is said.
-                self.finish(slot, Close::Graceful, Status::Success, io);
-                Drained::Ended
-            }
-            Opcode::ByeResponse => {
-                let asked = channel.bye == Bye::Sent;
-                let status = if asked { Status::Success } else { Status::PeerDisconnected };
-                self.finish(slot, Close::Graceful, status, io);
-                Drained::Ended
-            }
-            _ => Drained::Empty,
-        }
-    }
-
-    fn finish_skipped(
-        &mut self,
-        slot: u32,
-        header: &Header,
-        status: Status,
-        io: &mut impl Transport,
-    ) -> Drained {
-        self.stop_timer(slot, Timer::Frame);
-        let Some(channel) = self.channels.get_mut(slot) else {
-            return Drained::Ended;
-        };
+    fn tell_skipped(&mut self, slot: u32, group: u32, id: u64, status: Status) {
+        let Some(channel) = self.channels.get_mut(slot) else { return };
         channel.notice_waits = true;
-        let notice = Notice { channel: channel.number, id: header.id, status, reason: status };
-        if let Some(group) = self.group_index_of(slot) {
-            self.deliver(group, Item::Notice(notice));
-        }
-        self.after_bye_from_peer(slot, header.opcode, io)
+        let notice = Notice { channel: channel.number, id, status, reason: status };
+        self.deliver(group, Item::Notice(notice));
+    }
+
+    /// What a peer's hello or goodbye means for the channel. True if it ended.
+    fn received_rite(&mut self, slot: u32, opcode: Opcode, io: &mut impl Transport) -> bool {
+        let Some(channel) = self.channels.get_mut(slot) else { return true };
+        let reason = match (opcode, channel.bye) {
+            (Opcode::HelloRequest, _) => {
+                self.stop_phase_timer(slot);
+                return false;
+            }
+            // Both asked at once: neither will be answered, and all is said.
+            (Opcode::ByeRequest | Opcode::ByeResponse, Bye::Sent) => Status::Success,
+            (Opcode::ByeRequest, _) => {
+                channel.peer_bye = true;
+                return false;
+            }
+            (Opcode::ByeResponse, _) => Status::PeerDisconnected,
+            _ => return false,
+        };
+        self.finish(slot, Close::Graceful, reason, io);
+        true
     }
 
     fn end(&mut self, slot: u32, status: Status, io: &mut impl Transport) -> Drained {
@@ -544,11 +399,84 @@ impl<P: Platform> Engine<P> {
     }
 }
 
-/// A part of a frame that is whole.
-enum Complete<P: Platform> {
-    Header([u8; HEADER_LEN]),
-    Message(Message<P>),
-    Skipped(Header, Status),
+/// How many bytes may be read ahead on a channel; `None` while it holds its share. Of each size class no
+/// more frames can begin in them than the shares have room for, so that a frame which has to
+/// wait leaves nothing behind that would hold up the group's other channels.
+fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -> Option<usize> {
+    let staging = group.staging.len();
+    let mut window = Some(staging);
+    let mut smaller = 0;
+    pool.each_class(|index, class| {
+        let mut room = class.free().saturating_sub(count(&group.unread, index));
+        // Half of a channel's share, so that what others take meanwhile costs no refusal to an
+        // application that answers each.
+        let held = channel.holds(index);
+        if held > 0 && channel.send_failed.is_none() {
+            let rest = (class.free() / 2).saturating_sub(held);
+            if rest == 0 {
+                window = None;
+            }
+            room = room.min(rest);
+        }
+        // Each message that is taken makes one fewer free and one more held.
+        let frames = usize::from(room.div_ceil(2));
+        let most = match smaller {
+            0 => frames * HEADER_LEN,
+            _ => frames.saturating_sub(1).saturating_mul(smaller),
+        };
+        window = window.map(|window| window.min(most));
+        smaller = class.size();
+    });
+    // What is not the beginning of another frame does not count.
+    let (begun, skipped) = match channel.frame {
+        Frame::Header { have, .. } => (have, 0),
+        Frame::Payload { .. } => (0, 0),
+        Frame::Skip { left, .. } => (0, left),
+    };
+    let window = window?.max(HEADER_LEN) - begun;
+    Some(window.saturating_add(skipped).min(staging))
+}
+
+/// Decides what happens with a frame whose header is here (PROTOCOL, section 4: violations
+/// and limits).
+fn begin_frame<P: Platform>(
+    channel: &mut Channel<P>,
+    bytes: &[u8; HEADER_LEN],
+    limits: Limits,
+    group_unread: &mut PerClass,
+    pool: &P::PoolRef,
+) -> Result<Frame<P>, Step> {
+    let violation = Step::End(Status::InvalidMessage);
+    let Some(opcode) = wire::opcode(bytes) else { return Err(violation) };
+    if opcode == Opcode::ByeSignal {
+        return Err(Step::End(Status::PeerDisconnected));
+    }
+    let first = channel.phase == Phase::AwaitHello;
+    let violates = opcode.kind() == Kind::Welcome
+        || first != (opcode == Opcode::HelloRequest)
+        || (opcode == Opcode::HelloResponse && channel.side != Side::Client)
+        || (wire::more(bytes) && !opcode.may_carry_more())
+        || (opcode.role() == Role::Response && wire::id(bytes) == 0);
+    if violates {
+        return Err(violation);
+    }
+    let (text_len, body_len) = (wire::text_len(bytes).into(), wire::body_len(bytes).into());
+    if let Err(status) = limits.check(text_len, body_len) {
+        if first {
+            // An unannounced channel has nobody to tell.
+            return Err(violation);
+        }
+        if channel.notice_waits {
+            return Err(Step::AwaitNotice);
+        }
+        return Ok(Frame::Skip { id: wire::id(bytes), opcode, left: text_len + body_len, status });
+    }
+    let frame_len = HEADER_LEN + text_len + body_len;
+    let mut message = Pool::get_shared(pool, frame_len, group_unread).map_err(Step::Park)?;
+    message.receive_header(bytes, channel.number);
+    count_up(group_unread, message.class());
+    count_up(&mut channel.unread, message.class());
+    Ok(Frame::Payload { message, filled: HEADER_LEN })
 }
 
 /// The transport's name for a channel.

@@ -344,13 +344,8 @@ impl<P: Platform> Engine<P> {
 
     /// Puts something into a group's queue and wakes its receiver.
     pub(crate) fn deliver(&mut self, index: u32, item: Item<P>) {
-        let Some(group) = self.groups.get_mut(index) else {
-            return;
-        };
-        let refused = group.queue.push(&mut self.nodes, item);
-        debug_assert!(refused.is_ok(), "fewer queue nodes than the platform's sum asks for");
-        if let Some(waker) = &group.waker {
-            waker.wake_by_ref();
+        if let Some(group) = self.groups.get_mut(index) {
+            group.push(&mut self.nodes, item);
         }
     }
 
