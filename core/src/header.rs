@@ -352,6 +352,11 @@ pub(crate) mod wire {
     pub(crate) fn set_body_len([.., b0, b1]: &mut Bytes, len: u16) {
         [*b0, *b1] = len.to_be_bytes();
     }
+
+    /// The whole frame, in bytes.
+    pub(crate) fn frame_len(bytes: &Bytes) -> usize {
+        HEADER_LEN + usize::from(text_len(bytes)) + usize::from(body_len(bytes))
+    }
 }
 
 #[cfg(test)]

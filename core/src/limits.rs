@@ -66,10 +66,10 @@ impl Limits {
     }
 
     /// Which limit a frame breaks, text headers first.
-    pub(crate) fn check(self, text_len: usize, body_len: usize) -> Result<(), Status> {
-        if text_len > self.headers.into() {
+    pub(crate) fn check(self, text_len: u16, body_len: u16) -> Result<(), Status> {
+        if text_len > self.headers {
             Err(Status::InvalidHeadersLen)
-        } else if body_len > self.body.into() {
+        } else if body_len > self.body {
             Err(Status::InvalidBodyLen)
         } else {
             Ok(())

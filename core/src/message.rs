@@ -432,7 +432,12 @@ impl<P: Platform> Message<P> {
 
     /// The whole frame, in bytes.
     pub(crate) fn frame_len(&self) -> usize {
-        HEADER_LEN + self.text_len() + self.body_len()
+        wire::frame_len(self.head())
+    }
+
+    /// Which limit it breaks.
+    pub(crate) fn check(&self, limits: Limits) -> Result<(), Status> {
+        limits.check(wire::text_len(self.head()), wire::body_len(self.head()))
     }
 
     /// For a length that is shorter than before.

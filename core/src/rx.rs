@@ -17,26 +17,37 @@ use core::task::Poll;
 /// staging buffer.
 const QUOTA: usize = 256 * 1024;
 
-/// How much of a frame is here.
-pub(crate) enum Frame<P: Platform> {
-    /// `have` bytes of the header. All 16 when the frame waits for a message.
-    Header { have: usize, bytes: [u8; HEADER_LEN] },
-    /// The header, and the message up to `filled`.
-    Payload { message: Message<P>, filled: usize },
-    /// A frame that is too long: `left` bytes are still to be thrown away.
-    Skip { id: u64, opcode: Opcode, left: usize, status: Status },
+/// The frame a channel is being read.
+pub(crate) struct Frame<P: Platform> {
+    header: [u8; HEADER_LEN],
+    /// How many of the frame's bytes are here. Those of the header only, while neither of the two
+    /// below is there: then the frame waits for a message.
+    have: usize,
+    /// What it is read into.
+    pub(crate) message: Option<Message<P>>,
+    /// It is too long, for this reason, and thrown away.
+    skipped: Option<Status>,
 }
 
 impl<P: Platform> Default for Frame<P> {
     fn default() -> Self {
-        Frame::Header { have: 0, bytes: [0; HEADER_LEN] }
+        Frame { header: [0; HEADER_LEN], have: 0, message: None, skipped: None }
     }
 }
 
 impl<P: Platform> Frame<P> {
     /// Whether a frame has begun.
     pub(crate) fn begun(&self) -> bool {
-        !matches!(self, Frame::Header { have: 0, .. })
+        self.have > 0
+    }
+
+    /// How many bytes are missing; of the header until that is here.
+    fn missing(&self) -> usize {
+        let whole = match self.have < HEADER_LEN {
+            true => HEADER_LEN,
+            false => wire::frame_len(&self.header),
+        };
+        whole.saturating_sub(self.have)
     }
 }
 
@@ -225,12 +236,13 @@ impl<P: Platform> Engine<P> {
             return Fetched::Pending;
         };
         let window = if held { None } else { window(channel, group, &self.pool) };
-        let ahead = group.staging.get_mut(..window.unwrap_or(0)).unwrap_or_default();
-        let rest: &mut [u8] = match &mut channel.frame {
-            Frame::Payload { message, filled } => message.unfilled(*filled),
-            _ if window.is_none() => return if held { Fetched::Block } else { Fetched::Hold },
-            _ => Default::default(),
+        let frame = &mut channel.frame;
+        let rest: &mut [u8] = match &mut frame.message {
+            Some(message) => message.unfilled(frame.have),
+            None if window.is_none() => return if held { Fetched::Block } else { Fetched::Hold },
+            None => Default::default(),
         };
+        let ahead = group.staging.get_mut(..window.unwrap_or(0)).unwrap_or_default();
         let (rest_len, room) = (rest.len(), rest.len() + ahead.len());
         let received = match rest_len {
             0 => io.recv(link_of(slot), &mut [ahead]),
@@ -242,9 +254,7 @@ impl<P: Platform> Engine<P> {
             Poll::Ready(Ok(count)) => count.min(room),
             Poll::Ready(Err(status)) => return Fetched::Lost(status),
         };
-        if let Frame::Payload { filled, .. } = &mut channel.frame {
-            *filled += count.min(rest_len);
-        }
+        frame.have += count.min(rest_len);
         if window.is_some() {
             group.ahead = 0..count.saturating_sub(rest_len);
             group.owner = Some(slot);
@@ -292,55 +302,38 @@ impl<P: Platform> Engine<P> {
         };
         let ahead = if group.owner == Some(slot) { group.ahead.clone() } else { 0..0 };
         let staged = group.staging.get(ahead).unwrap_or_default();
-        let mut used = 0;
-        if let Frame::Header { have, bytes } = &mut channel.frame {
-            used = copy_to(bytes.get_mut(*have..).unwrap_or_default(), staged);
-            *have += used;
-            if *have < HEADER_LEN {
-                group.consume(used);
-                return Step::Starved;
-            }
-            let bytes = *bytes;
-            match begin_frame(channel, &bytes, self.limits, &mut group.unread, &self.pool) {
-                Ok(frame) => channel.frame = frame,
-                Err(step) => {
-                    group.consume(used);
-                    return step;
-                }
-            }
+        let (mut used, frame) = (0, &mut channel.frame);
+        if frame.have < HEADER_LEN {
+            used = copy_to(frame.header.get_mut(frame.have..).unwrap_or_default(), staged);
+            frame.have += used;
         }
-        let staged = staged.get(used..).unwrap_or_default();
-        let left = match &mut channel.frame {
-            Frame::Payload { message, filled } => {
-                let count = copy_to(message.unfilled(*filled), staged);
-                *filled += count;
-                used += count;
-                message.frame_len() - *filled
-            }
-            Frame::Skip { left, .. } => {
-                let count = (*left).min(staged.len());
-                *left -= count;
-                used += count;
-                *left
-            }
-            Frame::Header { .. } => 0,
+        let waits = frame.have == HEADER_LEN && frame.message.is_none() && frame.skipped.is_none();
+        if waits && let Err(step) = begin(channel, self.limits, &mut group.unread, &self.pool) {
+            group.consume(used);
+            return step;
+        }
+        let (frame, staged) = (&mut channel.frame, staged.get(used..).unwrap_or_default());
+        let count = match &mut frame.message {
+            Some(message) => copy_to(message.unfilled(frame.have), staged),
+            None => frame.missing().min(staged.len()),
         };
-        group.consume(used);
-        if left > 0 {
+        frame.have += count;
+        group.consume(used + count);
+        if frame.have < HEADER_LEN || frame.missing() > 0 {
             return Step::Starved;
         }
-        match core::mem::take(&mut channel.frame) {
-            Frame::Payload { message, .. } => {
-                let opcode = message.opcode();
-                if opcode.kind() == Kind::Hello {
-                    channel.greeted(&message);
-                }
-                group.push(&mut self.nodes, Item::Message(message));
-                Step::Received(opcode)
-            }
-            Frame::Skip { id, opcode, status, .. } => Step::Skipped { id, opcode, status },
-            Frame::Header { .. } => Step::Starved,
+        frame.have = 0;
+        let opcode = wire::opcode(&frame.header).unwrap_or_default();
+        if let Some(status) = frame.skipped.take() {
+            return Step::Skipped { id: wire::id(&frame.header), opcode, status };
         }
+        if let Some(message) = frame.message.take() {
+            if opcode.kind() == Kind::Hello {
+                channel.greeted(&message);
+            }
+            group.push(&mut self.nodes, Item::Message(message));
+        }
+        Step::Received(opcode)
     }
 
     /// Lets others have the staging buffer, once this channel's bytes in it are used.
@@ -428,26 +421,27 @@ fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -
         smaller = class.size();
     });
     // What is not the beginning of another frame does not count.
-    let (begun, skipped) = match channel.frame {
-        Frame::Header { have, .. } => (have, 0),
-        Frame::Payload { .. } => (0, 0),
-        Frame::Skip { left, .. } => (0, left),
+    let frame = &channel.frame;
+    let (begun, skipped) = match frame.have < HEADER_LEN {
+        true => (frame.have, 0),
+        false if frame.skipped.is_some() => (0, frame.missing()),
+        false => (0, 0),
     };
     let window = window?.max(HEADER_LEN) - begun;
     Some(window.saturating_add(skipped).min(staging))
 }
 
-/// Decides what happens with a frame whose header is here (PROTOCOL, section 4: violations
+/// Decides what happens with the frame whose header is here (PROTOCOL, section 4: violations
 /// and limits).
-fn begin_frame<P: Platform>(
+fn begin<P: Platform>(
     channel: &mut Channel<P>,
-    bytes: &[u8; HEADER_LEN],
     limits: Limits,
     group_unread: &mut PerClass,
     pool: &P::PoolRef,
-) -> Result<Frame<P>, Step> {
+) -> Result<(), Step> {
     let violation = Step::End(Status::InvalidMessage);
-    let Some(opcode) = wire::opcode(bytes) else { return Err(violation) };
+    let header = &channel.frame.header;
+    let Some(opcode) = wire::opcode(header) else { return Err(violation) };
     if opcode == Opcode::ByeSignal {
         return Err(Step::End(Status::PeerDisconnected));
     }
@@ -455,13 +449,12 @@ fn begin_frame<P: Platform>(
     let violates = opcode.kind() == Kind::Welcome
         || first != (opcode == Opcode::HelloRequest)
         || (opcode == Opcode::HelloResponse && channel.side != Side::Client)
-        || (wire::more(bytes) && !opcode.may_carry_more())
-        || (opcode.role() == Role::Response && wire::id(bytes) == 0);
+        || (wire::more(header) && !opcode.may_carry_more())
+        || (opcode.role() == Role::Response && wire::id(header) == 0);
     if violates {
         return Err(violation);
     }
-    let (text_len, body_len) = (wire::text_len(bytes).into(), wire::body_len(bytes).into());
-    if let Err(status) = limits.check(text_len, body_len) {
+    if let Err(status) = limits.check(wire::text_len(header), wire::body_len(header)) {
         if first {
             // An unannounced channel has nobody to tell.
             return Err(violation);
@@ -469,14 +462,16 @@ fn begin_frame<P: Platform>(
         if channel.notice_waits {
             return Err(Step::AwaitNotice);
         }
-        return Ok(Frame::Skip { id: wire::id(bytes), opcode, left: text_len + body_len, status });
+        channel.frame.skipped = Some(status);
+        return Ok(());
     }
-    let frame_len = HEADER_LEN + text_len + body_len;
+    let frame_len = wire::frame_len(header);
     let mut message = Pool::get_shared(pool, frame_len, group_unread).map_err(Step::Park)?;
-    message.receive_header(bytes, channel.number);
+    message.receive_header(header, channel.number);
     count_up(group_unread, message.class());
     count_up(&mut channel.unread, message.class());
-    Ok(Frame::Payload { message, filled: HEADER_LEN })
+    channel.frame.message = Some(message);
+    Ok(())
 }
 
 /// The transport's name for a channel.

@@ -7,7 +7,7 @@ use crate::header::Opcode;
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::{Item, Notice};
-use crate::rx::{Frame, link_of};
+use crate::rx::link_of;
 use crate::timer::Timer;
 use crate::transport::{Close, Transport};
 
@@ -132,7 +132,7 @@ impl<P: Platform> Engine<P> {
         let Some(group) = group.and_then(|index| self.groups.get_mut(index)) else {
             return;
         };
-        if let Frame::Payload { message, .. } = frame {
+        if let Some(message) = frame.message {
             let class = message.class();
             crate::rx::count_down(&mut group.unread, class);
             crate::rx::count_down(&mut channel.unread, class);

@@ -173,7 +173,7 @@ impl<P: Platform> Engine<P> {
         if channel.group != Some(group) {
             return Err(Status::InvalidGroup);
         }
-        channel.peer_limits.check(message.text_len(), message.body_len())?;
+        message.check(channel.peer_limits)?;
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
