@@ -89,6 +89,12 @@ impl<P: Platform> PoolState<P> {
         buffer
     }
 
+    fn has_room(&mut self, class: usize, held: u16) -> bool {
+        let free = self.classes.as_slice().get(class).map_or(0, Class::free);
+        self.starved |= free <= held;
+        free > held
+    }
+
     fn insert(&mut self, index: usize, class: Class<P>) {
         if self.classes.push(class).is_ok() {
             // The new class is the last; bring it to its place.
@@ -224,24 +230,15 @@ impl<P: Platform> Pool<P> {
         self.state.with(|state| state.classes.as_slice().last().map_or(0, |class| class.size))
     }
 
-    /// Whether more than `held` messages of a class are free. If not, the waker is called at
-    /// the next return.
-    pub(crate) fn has_room(&self, class: usize, held: u16) -> bool {
-        self.state.with(|state| {
-            let free = state.classes.as_slice().get(class).map_or(0, Class::free);
-            state.starved |= free <= held;
-            free > held
-        })
-    }
-
-    /// As [`Pool::has_room`] for somebody who was refused before: there should be some more,
-    /// so that reading does not stop and go with each message, unless he holds none.
+    /// Whether more than `held` messages of a class are free, for somebody who was refused before: there
+    /// should be some more, so that reading does not stop and go with each message, unless
+    /// he holds none. If not, the waker is called at the next return.
     pub(crate) fn has_room_again(&self, class: usize, held: u16) -> bool {
-        let margin = self.state.with(|state| {
+        self.state.with(|state| {
             let capacity = state.classes.as_slice().get(class).map_or(0, |class| class.capacity);
-            if held == 0 { 0 } else { capacity / 8 }
-        });
-        self.has_room(class, held.saturating_add(margin))
+            let margin = if held == 0 { 0 } else { capacity / 8 };
+            state.has_room(class, held.saturating_add(margin))
+        })
     }
 
     /// Looks at the size classes, small to large.
@@ -260,13 +257,19 @@ impl<P: Platform> Pool<P> {
     }
 
     /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
-    /// largest if it is too long for all.
-    pub(crate) fn classify(&self, message: &mut Message<P>) {
-        let class = self.state.with(|state| {
+    /// largest if it is too long for all. Whether it may join `held` of each class: the first
+    /// always, each further one while more are free than that. If not, the waker is called
+    /// at the next return.
+    pub(crate) fn admit(&self, message: &mut Message<P>, held: &PerClass) -> bool {
+        self.state.with(|state| {
             let last = state.classes.as_slice().len().saturating_sub(1);
-            state.class_of(message.capacity()).min(last)
-        });
-        message.set_class(class);
+            let class = state.class_of(message.capacity()).min(last);
+            message.set_class(class);
+            match count(held, class).checked_sub(1) {
+                Some(others) => state.has_room(class, others),
+                None => true,
+            }
+        })
     }
 
     pub(crate) fn give_back(&self, buffer: P::Buffer) {

@@ -117,6 +117,14 @@ impl Queue {
         item
     }
 
+    /// The message at the front.
+    pub(crate) fn first<'a, P: Platform>(&self, nodes: &'a Nodes<P>) -> Option<&'a Message<P>> {
+        match nodes.get(self.head)?.item.as_ref()? {
+            Item::Message(message) => Some(message),
+            Item::Notice(_) => None,
+        }
+    }
+
     /// The messages in it, first to last.
     pub(crate) fn messages<'a, P: Platform, S: Table<Node<P>>>(
         &self,

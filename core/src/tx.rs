@@ -86,35 +86,27 @@ impl<P: Platform> Engine<P> {
 
     /// Drops the messages whose last byte is sent.
     fn account_sent(&mut self, slot: u32, count: usize, left: &mut u32) {
-        let mut rest = count;
-        loop {
-            let Some(channel) = self.channels.get_mut(slot) else {
-                return;
-            };
-            let Some(message) = channel.tx.messages(&self.nodes).next() else {
-                break;
-            };
-            let remaining = message.frame_len().saturating_sub(channel.sent);
-            if rest < remaining {
-                channel.sent += rest;
-                break;
-            }
-            rest -= remaining;
-            channel.sent = 0;
-            let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else {
-                break;
-            };
-            channel.count_unqueued(message.opcode(), message.class());
-            if message.opcode() == Opcode::ByeRequest && channel.bye == Bye::Requested {
-                channel.bye = Bye::Sent;
-            }
-            drop(message);
-            self.moved += 1;
-            *left = left.saturating_sub(1);
-        }
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
+        channel.sent += count;
+        while let Some(message) = channel.tx.first(&self.nodes) {
+            let frame_len = message.frame_len();
+            if channel.sent < frame_len {
+                break;
+            }
+            channel.sent -= frame_len;
+            let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else {
+                break;
+            };
+            let opcode = message.opcode();
+            channel.count_unqueued(opcode, message.class());
+            if opcode == Opcode::ByeRequest && channel.bye == Bye::Requested {
+                channel.bye = Bye::Sent;
+            }
+            self.moved += 1;
+            *left = left.saturating_sub(1);
+        }
         if let Some(timer @ (Timer::Bye | Timer::Send)) = channel.phase_timer {
             self.start_phase_timer(slot, timer);
         }

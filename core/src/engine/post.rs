@@ -1,14 +1,15 @@
 //! Posting: the checks, then the queue (PROTOCOL, section 3).
 
 use super::Engine;
+use crate::Status;
 use crate::address::{CONNECT_TO, LISTEN_ON};
 use crate::channel::{Bye, Phase, Side};
 use crate::group::GroupId;
-use crate::header::{Header, Kind, Opcode, Role};
+use crate::header::{Header, Opcode, Role};
 use crate::message::Message;
 use crate::platform::Platform;
+use crate::pool::PerClass;
 use crate::queue::Item;
-use crate::{ChannelNumber, Status};
 use core::fmt;
 
 /// A refused post: the message as it was, and why.
@@ -64,45 +65,43 @@ impl<P: Platform> Engine<P> {
         group: GroupId,
         mut message: Message<P>,
     ) -> Result<Header, PostError<P>> {
-        self.pool.classify(&mut message);
-        let outcome = match message.opcode() {
-            Opcode::HelloRequest | Opcode::WelcomeRequest => {
-                self.admit_opening(group, &mut message)
-            }
-            _ => self.admit(group, &mut message),
-        };
-        let slot = match outcome {
-            Ok(slot) => slot,
-            Err(status) => return Err(PostError { message, status }),
-        };
-        if message.id() == 0 {
-            message.set_id(P::unique_id(&mut self.ids));
+        match self.admit(group, &mut message) {
+            Ok(slot) => self.queue_posted(slot, message),
+            Err(status) => Err(PostError { message, status }),
         }
-        let header = message.header();
-        self.accept_post(slot, message)?;
-        Ok(header)
     }
 
-    fn accept_post(&mut self, slot: u32, message: Message<P>) -> Result<(), PostError<P>> {
+    /// The checks. The channel the message goes to, which a Hello or Welcome makes.
+    fn admit(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
         let opcode = message.opcode();
-        let class = message.class();
+        check_form(opcode, message)?;
+        match opcode {
+            Opcode::HelloRequest | Opcode::WelcomeRequest => {
+                self.admit_opening(group, opcode, message)
+            }
+            _ => self.admit_to_channel(group, opcode, message),
+        }
+    }
+
+    fn queue_posted(&mut self, slot: u32, message: Message<P>) -> Result<Header, PostError<P>> {
+        let (header, class) = (message.header(), message.class());
         let Some(channel) = self.channels.get_mut(slot) else {
             return Err(PostError { message, status: Status::InvalidChannelNumber });
         };
-        if opcode == Opcode::ByeSignal {
+        if header.opcode == Opcode::ByeSignal {
             channel.abort = Some(Status::ChannelClosed);
             self.enqueue_write(slot);
-            return Ok(());
+            return Ok(header);
         }
         if let Err(item) = channel.tx.push(&mut self.nodes, Item::Message(message)) {
             debug_assert!(false, "fewer queue nodes than the platform's sum asks for");
             return match item {
                 Item::Message(message) => Err(PostError { message, status: Status::PoolEmpty }),
-                Item::Notice(_) => Ok(()),
+                Item::Notice(_) => Ok(header),
             };
         }
-        channel.count_queued(opcode, class);
-        match opcode {
+        channel.count_queued(header.opcode, class);
+        match header.opcode {
             Opcode::ByeRequest => channel.bye = Bye::Requested,
             Opcode::ByeResponse => channel.bye = Bye::Answered,
             _ => {}
@@ -112,32 +111,21 @@ impl<P: Platform> Engine<P> {
         if !channel.write_blocked || channel.bye != Bye::None {
             self.enqueue_write(slot);
         }
-        Ok(())
-    }
-
-    /// Checks every opcode has to pass, in the order of PROTOCOL.
-    fn check_form(&self, message: &Message<P>) -> Result<(), Status> {
-        let opcode = message.opcode();
-        if opcode == Opcode::WelcomeResponse {
-            return Err(Status::InvalidOpCode);
-        }
-        if opcode.role() == Role::Response && message.id() == 0 {
-            return Err(Status::InvalidMessageId);
-        }
-        if message.more() && !opcode.may_carry_more() {
-            return Err(Status::InvalidMoreUsage);
-        }
-        Ok(())
+        Ok(header)
     }
 
     /// A Hello or Welcome: makes its channel.
-    fn admit_opening(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
-        self.check_form(message)?;
+    fn admit_opening(
+        &mut self,
+        group: GroupId,
+        opcode: Opcode,
+        message: &mut Message<P>,
+    ) -> Result<u32, Status> {
         if !message.channel().is_none() {
             return Err(Status::InvalidChannelNumber);
         }
         self.group_index(group).ok_or(Status::InvalidGroup)?;
-        let hello = message.opcode() == Opcode::HelloRequest;
+        let hello = opcode == Opcode::HelloRequest;
         let address = if hello { CONNECT_TO } else { LISTEN_ON };
         message.text().get(address).ok_or(Status::WrongAddress)?;
         if self.stopping {
@@ -154,9 +142,8 @@ impl<P: Platform> Engine<P> {
             self.free_channel(slot);
             return Err(status);
         }
-        if message.id() == 0 {
-            message.set_id(P::unique_id(&mut self.ids));
-        }
+        self.complete_id(message);
+        self.pool.admit(message, &PerClass::default());
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.id = message.id();
             message.set_channel(channel.number);
@@ -164,11 +151,25 @@ impl<P: Platform> Engine<P> {
         Ok(slot)
     }
 
+    fn complete_id(&mut self, message: &mut Message<P>) {
+        if message.id() == 0 {
+            message.set_id(P::unique_id(&mut self.ids));
+        }
+    }
+
     /// Everything else: goes to a channel that exists.
-    fn admit(&mut self, group: GroupId, message: &mut Message<P>) -> Result<u32, Status> {
-        self.check_form(message)?;
-        let slot = self.find_channel(message.channel())?;
+    fn admit_to_channel(
+        &mut self,
+        group: GroupId,
+        opcode: Opcode,
+        message: &mut Message<P>,
+    ) -> Result<u32, Status> {
+        let slot = self.numbers.find(message.channel()).ok_or(Status::InvalidChannelNumber)?;
         let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
+        if !channel.announced() {
+            // The application cannot know it.
+            return Err(Status::InvalidChannelNumber);
+        }
         self.group_index(group).ok_or(Status::InvalidGroup)?;
         if channel.group != Some(group) {
             return Err(Status::InvalidGroup);
@@ -177,54 +178,41 @@ impl<P: Platform> Engine<P> {
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
-        let opcode = message.opcode();
         if channel.phase == Phase::Closed || channel.abort.is_some() {
             return Err(Status::ChannelClosed);
         }
-        if opcode == Opcode::ByeSignal {
-            return Ok(slot);
-        }
-        if channel.bye != Bye::None {
-            return Err(Status::ChannelClosed);
-        }
-        let allowed = match channel.side {
-            Side::Listener => opcode == Opcode::ByeRequest,
-            Side::Client => opcode != Opcode::HelloResponse,
-            Side::Accepted => true,
-        };
-        if !allowed {
-            return Err(Status::NotAllowed);
-        }
-        self.check_nodes()?;
-        self.check_share(slot, message.class())?;
-        if opcode.kind() == Kind::Hello {
-            // With our own limits in it, it still has to fit the peer's.
-            let text_len = message.announced_text_len(self.limits);
-            if text_len > usize::from(channel.peer_limits.headers) {
-                return Err(Status::InvalidHeadersLen);
+        if opcode != Opcode::ByeSignal {
+            if channel.bye != Bye::None {
+                return Err(Status::ChannelClosed);
             }
-            message.announce(self.limits).map_err(|error| error.status())?;
+            let allowed = match channel.side {
+                Side::Listener => opcode == Opcode::ByeRequest,
+                Side::Client => opcode != Opcode::HelloResponse,
+                Side::Accepted => true,
+            };
+            if !allowed {
+                return Err(Status::NotAllowed);
+            }
+            self.check_nodes()?;
+            if !self.pool.admit(message, &channel.unsent) {
+                return Err(Status::PoolEmpty);
+            }
+            if opcode == Opcode::HelloResponse {
+                self.announce_in_answer(slot, message)?;
+            }
         }
+        self.complete_id(message);
         Ok(slot)
     }
 
-    /// A channel holds at most as many unsent messages of a size class as stay free.
-    fn check_share(&self, slot: u32, class: usize) -> Result<(), Status> {
+    /// With our own limits in it, it still has to fit the peer's.
+    fn announce_in_answer(&self, slot: u32, message: &mut Message<P>) -> Result<(), Status> {
         let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
-        let unsent = channel.unsent.get(class).copied().unwrap_or_default();
-        match unsent.checked_sub(1) {
-            Some(others) if !self.pool.has_room(class, others) => Err(Status::PoolEmpty),
-            _ => Ok(()),
+        let text_len = message.announced_text_len(self.limits);
+        if text_len > usize::from(channel.peer_limits.headers) {
+            return Err(Status::InvalidHeadersLen);
         }
-    }
-
-    fn find_channel(&self, number: ChannelNumber) -> Result<u32, Status> {
-        let slot = self.numbers.find(number).ok_or(Status::InvalidChannelNumber)?;
-        match self.channels.get(slot) {
-            // Not announced: the application cannot know it.
-            Some(channel) if channel.announced() => Ok(slot),
-            _ => Err(Status::InvalidChannelNumber),
-        }
+        message.announce(self.limits).map_err(|error| error.status())
     }
 
     /// Takes a message off a channel's queue to hand it back.
@@ -240,4 +228,18 @@ impl<P: Platform> Engine<P> {
             }
         }
     }
+}
+
+/// What every message has to pass, in the order of PROTOCOL.
+fn check_form<P: Platform>(opcode: Opcode, message: &Message<P>) -> Result<(), Status> {
+    if opcode == Opcode::WelcomeResponse {
+        return Err(Status::InvalidOpCode);
+    }
+    if opcode.role() == Role::Response && message.id() == 0 {
+        return Err(Status::InvalidMessageId);
+    }
+    if message.more() && !opcode.may_carry_more() {
+        return Err(Status::InvalidMoreUsage);
+    }
+    Ok(())
 }

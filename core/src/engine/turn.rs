@@ -212,7 +212,7 @@ impl<P: Platform> Engine<P> {
         };
         let listens = channel.side == Side::Listener;
         let name = if listens { LISTEN_ON } else { CONNECT_TO };
-        let first = channel.tx.messages(&self.nodes).next();
+        let first = channel.tx.first(&self.nodes);
         let value = first.and_then(|message| message.text().get(name)).unwrap_or_default();
         let opening = match Address::from_bytes(value) {
             Ok(address) if listens => io.listen(link_of(slot), &address),
