@@ -14,10 +14,9 @@ use crate::timer::Timer;
 use crate::{Instant, Status};
 
 /// Where in its life a channel is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No channel.
-    #[default]
     Free,
     /// Its Hello or Welcome was posted and waits for a turn.
     Posted,
@@ -35,10 +34,9 @@ pub(crate) enum Phase {
 }
 
 /// How a channel came to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// A WelcomeRequest made it.
-    #[default]
     Listener,
     /// A HelloRequest made it.
     Client,
@@ -47,10 +45,9 @@ pub(crate) enum Side {
 }
 
 /// How far this side is with its goodbye.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bye {
     /// Not begun.
-    #[default]
     None,
     /// A ByeRequest was posted.
     Requested,
@@ -148,11 +145,11 @@ pub struct Channel<P: Platform> {
     next_free: u32,
 }
 
-impl<P: Platform> Default for Channel<P> {
-    fn default() -> Self {
+impl<P: Platform> Channel<P> {
+    pub(crate) fn new(number: ChannelNumber, group: GroupId, side: Side, phase: Phase) -> Self {
         Channel {
-            phase: Phase::Free,
-            side: Side::default(),
+            phase,
+            side,
             bye: Bye::None,
             peer_bye: false,
             abort: None,
@@ -162,9 +159,9 @@ impl<P: Platform> Default for Channel<P> {
             held: false,
             notice_waits: false,
             accept_failing: false,
-            number: ChannelNumber::NONE,
+            number,
             id: 0,
-            group: None,
+            group: Some(group),
             peer_limits: Limits::MAX,
             frame: Frame::default(),
             tx: Queue::default(),
@@ -249,8 +246,10 @@ impl<P: Platform> Slot for Channel<P> {
     fn next_free(&self) -> u32 {
         self.next_free
     }
-    fn set_next_free(&mut self, next: u32) {
-        self.next_free = next;
+    fn free(&mut self, next_free: u32) {
+        debug_assert!(self.frame.message.is_none() && self.tx.is_empty());
+        self.phase = Phase::Free;
+        self.next_free = next_free;
     }
 }
 

@@ -13,14 +13,14 @@ use core::task::Waker;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct GroupId {
-    pub(crate) index: u16,
+    pub(crate) index: u32,
     pub(crate) generation: u32,
 }
 
 /// One group. Opaque: its storage is the platform's, its content the engine's.
 pub struct Group<P: Platform> {
     pub(crate) live: bool,
-    /// Counts how often this place was used.
+    /// Which group of the engine's it is, counted since the start.
     pub(crate) generation: u32,
     pub(crate) queue: Queue,
     /// Peers' messages in the queue or being read.
@@ -47,11 +47,24 @@ pub struct Group<P: Platform> {
     next_free: u32,
 }
 
-impl<P: Platform> Default for Group<P> {
-    fn default() -> Self {
+impl<P: Platform> Slot for Group<P> {
+    fn is_free(&self) -> bool {
+        !self.live
+    }
+    fn next_free(&self) -> u32 {
+        self.next_free
+    }
+    fn free(&mut self, next_free: u32) {
+        self.live = false;
+        self.next_free = next_free;
+    }
+}
+
+impl<P: Platform> Group<P> {
+    pub(crate) fn new(generation: u32, staging: P::Buffer) -> Self {
         Group {
-            live: false,
-            generation: 0,
+            live: true,
+            generation,
             queue: Queue::default(),
             unread: PerClass::default(),
             members: List::new(Lane::Member),
@@ -62,27 +75,13 @@ impl<P: Platform> Default for Group<P> {
             pool_empty_waits: false,
             updates: 0,
             waker: None,
-            staging: P::Buffer::default(),
+            staging,
             ahead: 0..0,
             owner: None,
             next_free: NIL,
         }
     }
-}
 
-impl<P: Platform> Slot for Group<P> {
-    fn is_free(&self) -> bool {
-        !self.live
-    }
-    fn next_free(&self) -> u32 {
-        self.next_free
-    }
-    fn set_next_free(&mut self, next: u32) {
-        self.next_free = next;
-    }
-}
-
-impl<P: Platform> Group<P> {
     /// Puts something into the queue and wakes the receiver.
     pub(crate) fn push(&mut self, nodes: &mut Nodes<P>, item: Item<P>) {
         let refused = self.queue.push(nodes, item);

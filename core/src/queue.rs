@@ -44,12 +44,6 @@ pub struct Node<P: Platform> {
     next: u32,
 }
 
-impl<P: Platform> Default for Node<P> {
-    fn default() -> Self {
-        Node { item: None, next: NIL }
-    }
-}
-
 impl<P: Platform> Slot for Node<P> {
     fn is_free(&self) -> bool {
         self.item.is_none()
@@ -57,8 +51,8 @@ impl<P: Platform> Slot for Node<P> {
     fn next_free(&self) -> u32 {
         self.next
     }
-    fn set_next_free(&mut self, next: u32) {
-        self.next = next;
+    fn free(&mut self, next_free: u32) {
+        *self = Node { item: None, next: next_free };
     }
 }
 
@@ -89,12 +83,11 @@ impl Queue {
         nodes: &mut Nodes<P>,
         item: Item<P>,
     ) -> Result<(), Item<P>> {
-        let Some(index) = nodes.take() else {
-            return Err(item);
+        let index = match nodes.insert(Node { item: Some(item), next: NIL }) {
+            Ok(index) => index,
+            Err(Node { item: Some(item), .. }) => return Err(item),
+            Err(Node { item: None, .. }) => return Ok(()),
         };
-        if let Some(node) = nodes.get_mut(index) {
-            *node = Node { item: Some(item), next: NIL };
-        }
         match nodes.get_mut(self.tail) {
             Some(last) => last.next = index,
             None => self.head = index,
@@ -113,7 +106,7 @@ impl Queue {
             self.tail = NIL;
         }
         self.len = self.len.saturating_sub(1);
-        nodes.give_back(index);
+        nodes.remove(index);
         item
     }
 

@@ -45,11 +45,13 @@ impl<T, const N: usize> Table<T> for heapless::Vec<T, N> {
     }
 }
 
-/// What a [`Slab`] holds: knows whether it is in use, and links to the next free one.
-pub(crate) trait Slot: Default {
+/// What a [`Slab`] holds: while it is free it links to the next free one.
+pub(crate) trait Slot {
     fn is_free(&self) -> bool;
+    /// Only asked while it is free.
     fn next_free(&self) -> u32;
-    fn set_next_free(&mut self, next: u32);
+    /// Makes it free. What it held must be gone.
+    fn free(&mut self, next_free: u32);
 }
 
 /// Elements at stable indices; the one freed last is used first, while it is
@@ -66,34 +68,46 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
         Slab { slots: S::default(), free: NIL, used: 0, item: core::marker::PhantomData }
     }
 
-    /// Index of a fresh element; `None` when all are in use. The caller
-    /// marks it as used.
-    pub(crate) fn take(&mut self) -> Option<u32> {
-        if let Some(slot) = self.get(self.free) {
-            debug_assert!(slot.is_free());
-            let index = self.free;
-            self.free = slot.next_free();
-            self.used += 1;
-            return Some(index);
-        }
-        let index = u32::try_from(self.slots.as_slice().len()).ok()?;
-        self.slots.push(T::default()).ok()?;
+    /// Index of an element. Gives it back when there is no place.
+    pub(crate) fn insert(&mut self, item: T) -> Result<u32, T> {
+        debug_assert!(!item.is_free());
+        let index = match self.slots.as_mut_slice().get_mut(self.free as usize) {
+            Some(slot) => {
+                debug_assert!(slot.is_free());
+                let next_free = slot.next_free();
+                *slot = item;
+                core::mem::replace(&mut self.free, next_free)
+            }
+            None => {
+                let index = self.slots.as_slice().len() as u32;
+                self.slots.push(item)?;
+                index
+            }
+        };
         self.used += 1;
-        Some(index)
+        Ok(index)
     }
 
-    /// Returns an element; its content goes back to the default.
-    pub(crate) fn give_back(&mut self, index: u32) {
-        let free = self.free;
+    /// Frees an element.
+    pub(crate) fn remove(&mut self, index: u32) {
+        let next_free = self.free;
         if let Some(slot) = self.get_mut(index) {
-            *slot = T::default();
-            slot.set_next_free(free);
+            slot.free(next_free);
             self.free = index;
             self.used = self.used.saturating_sub(1);
         }
     }
 
-    /// How many more can be taken.
+    /// The index the next element will have, if there is a place for one.
+    pub(crate) fn vacancy(&self) -> Option<u32> {
+        match self.get(self.free) {
+            Some(_) => Some(self.free),
+            None if self.available() > 0 => u32::try_from(self.slots.as_slice().len()).ok(),
+            None => None,
+        }
+    }
+
+    /// How many more there is a place for.
     pub(crate) fn available(&self) -> usize {
         S::CAPACITY.saturating_sub(self.used as usize)
     }

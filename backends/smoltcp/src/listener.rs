@@ -187,10 +187,11 @@ impl Stack<'_> {
         if from <= to {
             return;
         }
-        let (fresh, connected) = (self.sockets.remove(to), self.sockets.remove(from));
-        // Each takes the first empty place.
-        let handles = [self.sockets.add(connected), self.sockets.add(fresh)];
-        for (index, handle) in [other, index].into_iter().zip(handles) {
+        let mut both = self.sockets.iter_mut().filter(|(handle, _)| [to, from].contains(handle));
+        if let (Some((_, fresh)), Some((_, connected))) = (both.next(), both.next()) {
+            core::mem::swap(fresh, connected);
+        }
+        for (index, handle) in [(other, to), (index, from)] {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.socket = Some(handle);
             }

@@ -140,10 +140,7 @@ impl<'a> Stack<'a> {
                 PollIngressSingleResult::None => return false,
                 PollIngressSingleResult::PacketProcessed => {}
                 // At once: the next packet may be another client's.
-                PollIngressSingleResult::SocketStateChanged => {
-                    self.news = true;
-                    self.settle();
-                }
+                PollIngressSingleResult::SocketStateChanged => self.settle(),
             }
         }
         true
@@ -153,12 +150,17 @@ impl<'a> Stack<'a> {
     fn send_packets(&mut self, device: &mut (impl Device + ?Sized)) -> bool {
         let now = time::to_smoltcp(self.now);
         self.settle_changes();
-        let done = (0..ROUNDS_PER_TURN).any(|_| {
-            self.interface.poll_egress(now, device, &mut self.sockets) == PollResult::None
-        });
-        // Timers of sockets may have expired.
-        self.settle();
-        !done
+        let mut sent = 0;
+        while sent < ROUNDS_PER_TURN
+            && self.interface.poll_egress(now, device, &mut self.sockets) != PollResult::None
+        {
+            sent += 1;
+        }
+        // Timers of sockets may have expired: those of TCP do not without a packet.
+        if sent > 0 || cfg!(any(feature = "dhcpv4", feature = "dns")) {
+            self.settle();
+        }
+        sent == ROUNDS_PER_TURN
     }
 
     /// Settles what time and the engine have changed; packets and timers of sockets have not.
@@ -177,21 +179,25 @@ impl<'a> Stack<'a> {
         self.follow_names();
         self.lingering = false;
         for slot in self.slots.iter_mut() {
-            if matches!(slot.role, Role::Free) {
+            if slot.role == Role::Free {
                 continue;
             }
             let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
             match slot.role {
-                // The client left before it was accepted.
-                Role::Listening(_) if socket.state() == State::Closed => slot.role = Role::Free,
                 Role::Closing { .. } => {
                     let cut = slot.linger(socket, self.now, self.options.linger);
                     self.stats.cut += u32::from(cut);
+                    self.lingering |= slot.role != Role::Free;
                 }
-                _ => {}
+                // The client left before it was accepted.
+                Role::Listening(_) if socket.state() == State::Closed => slot.role = Role::Free,
+                Role::Listening(_) => {}
+                _ => {
+                    self.news |= slot.due(socket).is_some();
+                    continue;
+                }
             }
-            self.lingering |= matches!(slot.role, Role::Closing { .. });
-            if slot.seen != socket.state() || matches!(slot.role, Role::Free) {
+            if slot.seen != socket.state() || slot.role == Role::Free {
                 slot.seen = socket.state();
                 self.news = true;
                 self.unarmed = true;
@@ -218,8 +224,7 @@ impl<'a> Stack<'a> {
 
     /// Whether the engine has something to be told.
     fn has_news(&self) -> bool {
-        let asked_all = self.asking.is_none() && !self.news;
-        !asked_all && (0..self.len()).any(|index| self.ready(index).is_some())
+        self.asking.is_some() || self.news
     }
 
     /// Listeners come first, then slots.

@@ -92,6 +92,8 @@ pub struct Engine<P: Platform> {
     /// Messages moved in this turn.
     pub(crate) moved: u32,
     ids: u64,
+    /// Of the next group.
+    next_generation: u32,
     stopping: bool,
     stats: Stats,
 }
@@ -116,6 +118,7 @@ impl<P: Platform> Engine<P> {
             now: Instant::ZERO,
             moved: 0,
             ids: 0,
+            next_generation: 0,
             stopping: false,
             stats: Stats::default(),
         }
@@ -164,17 +167,10 @@ impl<P: Platform> Engine<P> {
         if staging.len() < HEADER_LEN || self.stopping {
             return Err(staging);
         }
-        let Some(index) = self.groups.take() else {
-            return Err(staging);
-        };
-        match (u16::try_from(index), self.groups.get_mut(index)) {
-            (Ok(index), Some(group)) => {
-                group.live = true;
-                group.staging = staging;
-                Ok(GroupId { index, generation: group.generation })
-            }
-            _ => Err(staging),
-        }
+        let generation = self.next_generation;
+        let index = self.groups.insert(Group::new(generation, staging)).map_err(|it| it.staging)?;
+        self.next_generation = generation.wrapping_add(1);
+        Ok(GroupId { index, generation })
     }
 
     /// Ends a group: its listeners close, its connections send what was posted and close, and
@@ -198,11 +194,7 @@ impl<P: Platform> Engine<P> {
             return Err(Status::InvalidGroup);
         };
         let staging = core::mem::take(&mut group.staging);
-        let generation = group.generation.wrapping_add(1);
-        self.groups.give_back(index);
-        if let Some(group) = self.groups.get_mut(index) {
-            group.generation = generation;
-        }
+        self.groups.remove(index);
         Ok(staging)
     }
 
@@ -350,9 +342,8 @@ impl<P: Platform> Engine<P> {
     }
 
     pub(crate) fn group_index(&self, id: GroupId) -> Option<u32> {
-        let index = u32::from(id.index);
-        let group = self.groups.get(index)?;
-        (group.live && group.generation == id.generation).then_some(index)
+        let group = self.groups.get(id.index)?;
+        (group.live && group.generation == id.generation).then_some(id.index)
     }
 
     /// The group of a channel, unless it is gone.
@@ -469,18 +460,20 @@ impl<P: Platform> Engine<P> {
         self.start_timer(slot, Timer::Idle);
     }
 
-    /// Gives a channel that was taken from the table its number and its group.
-    fn enlist(&mut self, slot: u32, group: GroupId, side: Side, phase: Phase) -> Option<()> {
-        u16::try_from(slot).ok()?;
-        let number = self.numbers.take(slot)?;
-        let channel = self.channels.get_mut(slot)?;
-        channel.number = number;
-        channel.group = Some(group);
-        channel.side = side;
-        channel.phase = phase;
-        let group = self.groups.get_mut(u32::from(group.index))?;
-        group.members.push_back(self.channels.as_mut_slice(), slot);
-        Some(())
+    /// Makes a channel at the table's [`vacancy`](Slab::vacancy), with a number and a group.
+    fn open_channel(&mut self, id: GroupId, side: Side, phase: Phase) -> Option<u32> {
+        let group = self.groups.get_mut(self.group_index(id)?)?;
+        let number = self.numbers.take(self.channels.vacancy()?)?;
+        match self.channels.insert(Channel::new(number, id, side, phase)) {
+            Ok(slot) => {
+                group.members.push_back(self.channels.as_mut_slice(), slot);
+                Some(slot)
+            }
+            Err(_) => {
+                self.numbers.give_back(number);
+                None
+            }
+        }
     }
 
     /// Gives a channel and its number back; listeners that waited for one go on.
@@ -491,7 +484,7 @@ impl<P: Platform> Engine<P> {
         };
         debug_assert!(channel.place == Place::None && channel.phase_timer.is_none());
         self.numbers.give_back(channel.number);
-        self.channels.give_back(slot);
+        self.channels.remove(slot);
         while let Some(listener) = self.waiting.pop_front(self.channels.as_mut_slice()) {
             if let Some(channel) = self.channels.get_mut(listener) {
                 channel.place = Place::None;

@@ -132,16 +132,12 @@ impl<P: Platform> Engine<P> {
             return Err(Status::ShutdownStarted);
         }
         self.check_nodes()?;
-        let slot = self.channels.take().ok_or(Status::PoolEmpty)?;
-        let announced = if hello { message.announce(self.limits) } else { Ok(()) };
-        let side = if hello { Side::Client } else { Side::Listener };
-        let enlisted = announced
-            .map_err(|error| error.status())
-            .and_then(|()| self.enlist(slot, group, side, Phase::Posted).ok_or(Status::PoolEmpty));
-        if let Err(status) = enlisted {
-            self.free_channel(slot);
-            return Err(status);
+        self.channels.vacancy().ok_or(Status::PoolEmpty)?;
+        if hello {
+            message.announce(self.limits).map_err(|error| error.status())?;
         }
+        let side = if hello { Side::Client } else { Side::Listener };
+        let slot = self.open_channel(group, side, Phase::Posted).ok_or(Status::PoolEmpty)?;
         self.complete_id(message);
         self.pool.admit(message, &PerClass::default());
         if let Some(channel) = self.channels.get_mut(slot) {

@@ -250,16 +250,13 @@ impl<P: Platform> Engine<P> {
 
     fn accept(&mut self, listener: u32, io: &mut impl Transport) {
         for _ in 0..ACCEPTS {
-            let Some(slot) = self.channels.take() else {
+            let Some(slot) = self.channels.vacancy() else {
                 return self.await_channel(listener);
             };
             match io.accept(link_of(listener), link_of(slot)) {
                 Poll::Ready(Ok(())) => self.accepted(listener, slot, io),
-                Poll::Pending => return self.free_channel(slot),
-                Poll::Ready(Err(status)) => {
-                    self.free_channel(slot);
-                    return self.accept_failed(listener, status);
-                }
+                Poll::Pending => return,
+                Poll::Ready(Err(status)) => return self.accept_failed(listener, status),
             }
         }
         self.enqueue_read(listener);
@@ -270,12 +267,12 @@ impl<P: Platform> Engine<P> {
             channel.accept_failing = false;
             channel.group
         });
-        let enlisted =
-            group.and_then(|group| self.enlist(slot, group, Side::Accepted, Phase::AwaitHello));
-        if enlisted.is_none() {
-            io.close(link_of(slot), Close::Graceful);
-            return self.free_channel(slot);
+        let opened =
+            group.and_then(|group| self.open_channel(group, Side::Accepted, Phase::AwaitHello));
+        if opened.is_none() {
+            return io.close(link_of(slot), Close::Graceful);
         }
+        debug_assert_eq!(opened, Some(slot));
         self.start_phase_timer(slot, Timer::Hello);
         self.touch(slot);
         self.enqueue_read(slot);

@@ -1,9 +1,11 @@
 //! The Ethernet MAC as a smoltcp device.
 
+use crate::clock::Clock;
 use crate::registers::{Interrupt, Registers};
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
-use smoltcp::time::Instant;
+use smoltcp::time;
 use smoltcp::wire::EthernetAddress;
+use tofu_core::Instant;
 
 const MAC: Registers = Registers::MAC;
 
@@ -37,7 +39,8 @@ const CHECKSUM: usize = 4;
 /// The longest frame with both, in whole words.
 const BUFFER: usize = (LENGTH + MAX_FRAME + CHECKSUM).next_multiple_of(4);
 
-/// The MAC, with room for a frame in each direction.
+/// The MAC, with room for a frame in each direction. The words of their payloads are whole.
+#[repr(align(4))]
 pub struct Ethernet {
     received: [u8; BUFFER],
     sent: [u8; BUFFER],
@@ -60,10 +63,12 @@ impl Ethernet {
         MAC.write(INTERRUPT_MASK, RECEIVED);
     }
 
-    /// Sleeps until a frame waits, or the clock ticks.
-    pub fn sleep(&mut self) {
-        MAC.write(STATUS, RECEIVED);
-        Interrupt::ETHERNET.sleep_if(|| MAC.read(WAITING) == 0);
+    /// Sleeps until a frame waits, or a time has come: that is noticed at the clock's next tick.
+    pub fn sleep_until(&mut self, deadline: Option<Instant>, clock: &Clock) {
+        while MAC.read(WAITING) == 0 && deadline.is_none_or(|deadline| clock.now() < deadline) {
+            MAC.write(STATUS, RECEIVED);
+            Interrupt::ETHERNET.sleep_if(|| MAC.read(WAITING) == 0);
+        }
     }
 
     /// Reads a frame into `received`; its length. A frame too long for it is thrown away.
@@ -110,13 +115,13 @@ impl Device for Ethernet {
     type RxToken<'a> = RxToken<'a>;
     type TxToken<'a> = TxToken<'a>;
 
-    fn receive(&mut self, _: Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
+    fn receive(&mut self, _: time::Instant) -> Option<(RxToken<'_>, TxToken<'_>)> {
         let frame = self.read_frame()?;
         let received = self.received.get(LENGTH..LENGTH + frame)?;
         Some((RxToken(received), TxToken { sent: &mut self.sent }))
     }
 
-    fn transmit(&mut self, _: Instant) -> Option<TxToken<'_>> {
+    fn transmit(&mut self, _: time::Instant) -> Option<TxToken<'_>> {
         Some(TxToken { sent: &mut self.sent })
     }
 

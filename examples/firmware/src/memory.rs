@@ -38,6 +38,10 @@ tofu_core::platform! {
     }
 }
 
+/// Bytes that begin at a word: most copies of them then go word by word.
+#[repr(align(8))]
+pub struct Aligned<T>(pub T);
+
 /// A message of this firmware.
 pub type Message = tofu_core::Message<Tofu>;
 /// What its engine hands out.
@@ -47,15 +51,16 @@ pub type Received = tofu_core::Received<Tofu>;
 pub fn engine(options: &Options) -> Option<(&'static mut Engine<Tofu>, GroupId)> {
     static POOL: StaticCell<Pool<Tofu>> = StaticCell::new();
     static ENGINE: StaticCell<Engine<Tofu>> = StaticCell::new();
-    static BUFFERS: ConstStaticCell<[[u8; MESSAGE]; MESSAGES]> =
-        ConstStaticCell::new([[0; MESSAGE]; MESSAGES]);
-    static STAGED: ConstStaticCell<[u8; STAGING]> = ConstStaticCell::new([0; STAGING]);
+    static BUFFERS: ConstStaticCell<Aligned<[[u8; MESSAGE]; MESSAGES]>> =
+        ConstStaticCell::new(Aligned([[0; MESSAGE]; MESSAGES]));
+    static STAGED: ConstStaticCell<Aligned<[u8; STAGING]>> =
+        ConstStaticCell::new(Aligned([0; STAGING]));
 
     let pool = &*POOL.try_init_with(Pool::new)?;
-    for buffer in BUFFERS.try_take()? {
+    for buffer in &mut BUFFERS.try_take()?.0 {
         pool.donate(buffer).ok()?;
     }
     let engine = ENGINE.try_init_with(|| Engine::new(pool, options))?;
-    let group = engine.open_group(STAGED.try_take()?).ok()?;
+    let group = engine.open_group(&mut STAGED.try_take()?.0).ok()?;
     Some((engine, group))
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::ethernet::Ethernet;
-use crate::memory::CONNECTIONS;
+use crate::memory::{Aligned, CONNECTIONS};
 use smoltcp::iface::{Config, Interface, SocketSet, SocketStorage};
 use smoltcp::socket::tcp::{Socket, SocketBuffer};
 use smoltcp::time::Instant;
@@ -38,13 +38,13 @@ pub fn interface(ethernet: &mut Ethernet) -> Interface {
 
 /// A TCP socket for each connection; once.
 pub fn sockets() -> Option<SocketSet<'static>> {
-    static BYTES: ConstStaticCell<[[[u8; SOCKET_BUFFER]; 2]; CONNECTIONS]> =
-        ConstStaticCell::new([[[0; SOCKET_BUFFER]; 2]; CONNECTIONS]);
+    static BYTES: ConstStaticCell<Aligned<[[[u8; SOCKET_BUFFER]; 2]; CONNECTIONS]>> =
+        ConstStaticCell::new(Aligned([[[0; SOCKET_BUFFER]; 2]; CONNECTIONS]));
     static PLACES: StaticCell<[SocketStorage<'static>; CONNECTIONS]> = StaticCell::new();
 
     let places = PLACES.try_init_with(|| [const { SocketStorage::EMPTY }; CONNECTIONS])?;
     let mut sockets = SocketSet::new(&mut places[..]);
-    for [rx, tx] in BYTES.try_take()? {
+    for [rx, tx] in &mut BYTES.try_take()?.0 {
         let (rx, tx) = (SocketBuffer::new(&mut rx[..]), SocketBuffer::new(&mut tx[..]));
         sockets.add(Socket::new(rx, tx));
     }
@@ -63,4 +63,9 @@ pub fn stack(ethernet: &mut Ethernet) -> Option<Stack<'static>> {
 /// The time, as smoltcp counts it.
 pub fn instant(clock: &Clock) -> Instant {
     Instant::from_micros(i64::try_from(clock.now().as_micros()).unwrap_or(i64::MAX))
+}
+
+/// When smoltcp wants to be called again, as the clock counts it.
+pub fn deadline(at: Instant) -> tofu_core::Instant {
+    tofu_core::Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or_default())
 }

@@ -19,14 +19,16 @@ fn run() -> Option<()> {
     let mut interface = network::interface(board.ethernet);
     let mut sockets = network::sockets()?;
     loop {
-        interface.poll(network::instant(&board.clock), board.ethernet, &mut sockets);
+        let now = network::instant(&board.clock);
+        interface.poll(now, board.ethernet, &mut sockets);
         let mut moved = false;
         for (_, socket) in sockets.iter_mut() {
             let AnySocket::Tcp(socket) = socket;
             moved |= serve(socket);
         }
         if !moved {
-            board.ethernet.sleep();
+            let deadline = interface.poll_at(now, &sockets).map(network::deadline);
+            board.ethernet.sleep_until(deadline, &board.clock);
         }
     }
 }

@@ -26,7 +26,7 @@ fn run() -> Option<()> {
         let turn = stack.turn(engine, board.clock.now(), board.ethernet, BUDGET);
         let served = echo.serve(engine);
         if !turn.more && !served {
-            board.ethernet.sleep();
+            board.ethernet.sleep_until(turn.deadline, &board.clock);
         }
     }
 }

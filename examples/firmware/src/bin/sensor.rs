@@ -27,6 +27,9 @@ const LOG: u32 = 100 * 1024;
 const BLOCK: u32 = 256;
 const PROGRESS: u32 = 25 * 1024;
 
+/// How late may be what is due by the sensor's own time.
+const NAP: Duration = Duration::from_millis(10);
+
 #[entry]
 fn main() -> ! {
     run();
@@ -44,7 +47,8 @@ fn run() -> Option<()> {
         let turn = stack.turn(engine, now, board.ethernet, BUDGET);
         let worked = sensor.work(engine, now);
         if !turn.more && !worked {
-            board.ethernet.sleep();
+            let deadline = turn.deadline.unwrap_or(Instant::FAR).min(now.after(NAP));
+            board.ethernet.sleep_until(Some(deadline), &board.clock);
         }
     }
 }
