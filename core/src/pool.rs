@@ -242,7 +242,7 @@ impl<P: Platform> Pool<P> {
     }
 
     /// Looks at the size classes, small to large.
-    pub(crate) fn each_class(&self, mut look: impl FnMut(usize, &Class<P>)) {
+    pub(crate) fn each_class(&self, look: &mut dyn FnMut(usize, &Class<P>)) {
         self.state.with(|state| {
             for (index, class) in state.classes.as_slice().iter().enumerate() {
                 look(index, class);

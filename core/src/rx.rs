@@ -207,7 +207,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         let mut holds = false;
-        self.pool.each_class(|index, class| holds |= channel.holds(index) > class.free() / 8);
+        self.pool.each_class(&mut |index, class| holds |= channel.holds(index) > class.free() / 8);
         if !holds {
             channel.held = false;
             self.enqueue_read(slot);
@@ -399,7 +399,7 @@ fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -
     let staging = group.staging.len();
     let mut window = Some(staging);
     let mut smaller = 0;
-    pool.each_class(|index, class| {
+    pool.each_class(&mut |index, class| {
         let mut room = class.free().saturating_sub(count(&group.unread, index));
         // Half of a channel's share, so that what others take meanwhile costs no refusal to an
         // application that answers each.

@@ -47,6 +47,7 @@ impl Instant {
 }
 
 /// A duration in whole microseconds, as many as there can be at most.
+#[inline(never)] // Wide arithmetic, which a board should have once.
 pub(crate) fn micros(duration: Duration) -> u64 {
     let whole = duration.as_secs().saturating_mul(1_000_000);
     whole.saturating_add(duration.subsec_micros().into())

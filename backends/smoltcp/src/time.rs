@@ -17,6 +17,6 @@ pub(crate) fn from_smoltcp(at: time::Instant) -> Instant {
 }
 
 pub(crate) fn duration(duration: Duration) -> time::Duration {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(LAST);
+    let micros = Instant::ZERO.after(duration).as_micros();
     time::Duration::from_micros(micros.min(LAST))
 }
