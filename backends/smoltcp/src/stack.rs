@@ -38,6 +38,8 @@ pub struct Stack<'a> {
     pub(crate) news: bool,
     /// Which of them is asked next, while they are being asked.
     asking: Option<usize>,
+    /// The engine has read something in this turn.
+    pub(crate) received: bool,
     /// A listener may lack sockets, and there may be one for it.
     pub(crate) unarmed: bool,
     /// Some slots are closing.
@@ -82,6 +84,7 @@ impl<'a> Stack<'a> {
             next_accepted: 0,
             news: false,
             asking: None,
+            received: false,
             unarmed: false,
             lingering: false,
         }
@@ -90,8 +93,9 @@ impl<'a> Stack<'a> {
     /// Moves what can be moved: takes packets from the device, gives the engine its
     /// [turn](Engine::turn), and sends what came of it. Does a bounded amount of work.
     ///
-    /// Call it when the device has packets, and where [`Engine::turn`] asks to be called. The
-    /// deadline is the engine's or smoltcp's, whichever is sooner.
+    /// Call it when the device has packets, and where [`Engine::turn`] asks to be called: at once while
+    /// [`Turn::more`] holds, else by the deadline, which is the engine's or smoltcp's, whichever
+    /// is sooner.
     pub fn turn<P: Platform>(
         &mut self,
         engine: &mut Engine<P>,
@@ -100,12 +104,16 @@ impl<'a> Stack<'a> {
         budget: u32,
     ) -> Turn {
         self.now = self.now.max(now);
+        self.received = false;
         let more_packets = self.take_packets(device);
         let turn = engine.turn(now, self, budget);
         let more_to_send = self.send_packets(device);
-        let more = turn.more || more_packets || more_to_send || self.has_news();
+        // What was received is likely to be answered: there is no need yet to ask when to wake up.
+        if turn.more || more_packets || more_to_send || self.has_news() || self.received {
+            return Turn { more: true, ..turn };
+        }
         let deadline = turn.deadline.into_iter().chain(self.deadline()).min();
-        Turn { more, deadline, ..turn }
+        Turn { deadline, ..turn }
     }
 
     /// The interface: its addresses and routes.
@@ -235,7 +243,7 @@ impl<'a> Stack<'a> {
     fn ready(&self, index: usize) -> Option<(Link, Ready)> {
         match index.checked_sub(MAX_LISTENERS) {
             Some(index) => {
-                let slot = self.slots.get(index)?;
+                let slot = self.slots.get(index).filter(|slot| slot.link().is_some())?;
                 slot.due(self.sockets.get(slot.handle()))
             }
             None => self.listener_ready(self.listeners.get(index)?.as_ref()?),

@@ -50,7 +50,9 @@ impl Transport for Stack<'_> {
         }
         let end = if count == 0 { end_of(socket) } else { None };
         slot.owes_read = !full && end.is_none();
-        self.news |= slot.due(socket).is_some();
+        let news = slot.due(socket).is_some();
+        self.news |= news;
+        self.received |= count > 0;
         match (count, end) {
             (0, Some(end)) if !full => Poll::Ready(end),
             (0, _) => Poll::Pending,
