@@ -303,6 +303,9 @@ impl<P: Platform> Engine<P> {
         let ahead = if group.owner == Some(slot) { group.ahead.clone() } else { 0..0 };
         let staged = group.staging.get(ahead).unwrap_or_default();
         let (mut used, frame) = (0, &mut channel.frame);
+        if staged.is_empty() && !frame.begun() {
+            return Step::Starved;
+        }
         if frame.have < HEADER_LEN {
             used = copy_to(frame.header.get_mut(frame.have..).unwrap_or_default(), staged);
             frame.have += used;

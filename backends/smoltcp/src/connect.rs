@@ -157,7 +157,7 @@ impl Stack<'_> {
         let begun = socket.connect(self.interface.context(), to, port);
         begun.map_err(|_| Status::ConnectFailed)?;
         slot.role = Role::Connecting(link);
-        self.news = true;
+        self.unasked = 0;
         Ok(())
     }
 

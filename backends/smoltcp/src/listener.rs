@@ -65,7 +65,7 @@ impl Stack<'_> {
         let free = self.listeners.iter_mut().find(|listener| listener.is_none());
         let place = free.ok_or(Status::ListenFailed)?;
         *place = Some(Listener { link, endpoint, owes_opened: true, owes_read: true });
-        self.news = true;
+        self.unasked = 0;
         self.arm();
         Ok(())
     }
@@ -94,14 +94,14 @@ impl Stack<'_> {
         let Some(place) = place else { return Poll::Ready(Err(Status::AcceptFailed)) };
         let Some(index) = found else {
             place.owes_read = true;
-            self.news = true;
+            self.unasked = 0;
             return Poll::Pending;
         };
         self.next_accepted = index + 1;
         if let Some(slot) = self.slots.get_mut(index) {
             slot.open(link);
         }
-        self.news = true;
+        self.unasked = 0;
         self.greet(link);
         Poll::Ready(Ok(()))
     }

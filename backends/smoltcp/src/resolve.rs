@@ -105,7 +105,9 @@ impl Stack<'_> {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { return };
             slot.targets.collect(self.sockets.get_mut(dns));
-            self.news |= matches!(slot.role, Role::Resolving(_));
+            if matches!(slot.role, Role::Resolving(_)) {
+                self.unasked = 0;
+            }
             let state = self.sockets.get::<tcp::Socket<'_>>(slot.handle()).state();
             let link = match slot.role {
                 Role::Resolving(link) if !slot.targets.is_asking() => link,

@@ -34,10 +34,9 @@ pub struct Stack<'a> {
     pub(crate) last_port: u16,
     /// Where accepting goes on, so that each client gets its turn.
     pub(crate) next_accepted: usize,
-    /// Something may have become ready since the listeners and slots were last asked.
-    pub(crate) news: bool,
-    /// Which of them is asked next, while they are being asked.
-    asking: Option<usize>,
+    /// The first listener or slot that may have become ready since it was last asked: listeners come
+    /// first.
+    pub(crate) unasked: usize,
     /// The engine has read something in this turn.
     pub(crate) received: bool,
     /// A listener may lack sockets, and there may be one for it.
@@ -82,8 +81,7 @@ impl<'a> Stack<'a> {
             now: Instant::ZERO,
             last_port: options.seed,
             next_accepted: 0,
-            news: false,
-            asking: None,
+            unasked: 0,
             received: false,
             unarmed: false,
             lingering: false,
@@ -186,7 +184,7 @@ impl<'a> Stack<'a> {
         #[cfg(feature = "dns")]
         self.follow_names();
         self.lingering = false;
-        for slot in self.slots.iter_mut() {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
             if slot.role == Role::Free {
                 continue;
             }
@@ -201,13 +199,15 @@ impl<'a> Stack<'a> {
                 Role::Listening(_) if socket.state() == State::Closed => slot.role = Role::Free,
                 Role::Listening(_) => {}
                 _ => {
-                    self.news |= slot.due(socket).is_some();
+                    if slot.due(socket).is_some() {
+                        self.unasked = self.unasked.min(MAX_LISTENERS + index);
+                    }
                     continue;
                 }
             }
             if slot.seen != socket.state() || slot.role == Role::Free {
                 slot.seen = socket.state();
-                self.news = true;
+                self.unasked = 0;
                 self.unarmed = true;
             }
         }
@@ -232,7 +232,7 @@ impl<'a> Stack<'a> {
 
     /// Whether the engine has something to be told.
     fn has_news(&self) -> bool {
-        self.asking.is_some() || self.news
+        self.unasked < self.len()
     }
 
     /// Listeners come first, then slots.
@@ -250,19 +250,16 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// The next thing to tell the engine; all are asked once, then again after the next news.
+    /// The next thing to tell the engine.
     pub(crate) fn take_ready(&mut self) -> Option<(Link, Ready)> {
-        let first = match self.asking.take() {
-            Some(index) => index,
-            None if core::mem::take(&mut self.news) => 0,
-            None => return None,
-        };
-        let mut rest = first..self.len();
-        let (index, (link, ready)) =
-            rest.find_map(|index| self.ready(index).map(|ready| (index, ready)))?;
-        self.told(index, link, ready);
-        self.asking = Some(index);
-        Some((link, ready))
+        while self.unasked < self.len() {
+            if let Some((link, ready)) = self.ready(self.unasked) {
+                self.told(self.unasked, link, ready);
+                return Some((link, ready));
+            }
+            self.unasked += 1;
+        }
+        None
     }
 
     fn told(&mut self, index: usize, link: Link, ready: Ready) {

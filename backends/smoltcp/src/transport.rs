@@ -50,8 +50,9 @@ impl Transport for Stack<'_> {
         }
         let end = if count == 0 { end_of(socket) } else { None };
         slot.owes_read = !full && end.is_none();
-        let news = slot.due(socket).is_some();
-        self.news |= news;
+        if slot.due(socket).is_some() {
+            self.unasked = 0;
+        }
         self.received |= count > 0;
         match (count, end) {
             (0, Some(end)) if !full => Poll::Ready(end),
@@ -80,7 +81,9 @@ impl Transport for Stack<'_> {
             }
         }
         slot.owes_write = !whole;
-        self.news |= slot.due(socket).is_some();
+        if slot.due(socket).is_some() {
+            self.unasked = 0;
+        }
         if count == 0 && !whole { Poll::Pending } else { Poll::Ready(Ok(count)) }
     }
 
@@ -88,7 +91,9 @@ impl Transport for Stack<'_> {
         let Some((slot, socket)) = self.find_mut(link) else { return };
         slot.wants_write = on;
         slot.owes_write |= on;
-        self.news |= slot.due(socket).is_some();
+        if slot.due(socket).is_some() {
+            self.unasked = 0;
+        }
     }
 
     fn next_ready(&mut self) -> Option<(Link, Ready)> {
