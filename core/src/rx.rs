@@ -13,9 +13,8 @@ use crate::transport::{Close, Link, Transport};
 use crate::{Limits, Status};
 use core::task::Poll;
 
-/// The most bytes one channel is read before the next gets its turn: four times the usual
-/// staging buffer.
-const QUOTA: usize = 256 * 1024;
+/// The bytes after which the next channel gets its turn: a usual staging buffer.
+const QUOTA: usize = 32 * 1024;
 
 /// The frame a channel is being read.
 pub(crate) struct Frame<P: Platform> {

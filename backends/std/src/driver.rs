@@ -19,8 +19,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tofu_core::{Engine, GroupId, Header, Pool, Status};
 
-/// Messages one turn moves before others may have the lock.
-const BUDGET: u32 = 1024;
+/// Messages one turn moves before those that came are received: more would make others wait for
+/// theirs.
+const BUDGET: u32 = 256;
 /// Turns in a row before others may have the lock.
 const TURNS: u32 = 4;
 /// Events taken from one poll.
@@ -30,8 +31,10 @@ const EAGER: u32 = 8;
 /// Posts, or their bytes, after which what was put off is written: a system call's worth.
 const BATCH: u32 = 64;
 const BATCH_BYTES: usize = 16 * 1024;
-/// How long a post is put off at most.
+/// How long a post is put off at most when nothing else happens, and while so many are posted that
+/// some are written all the time.
 const FLUSH: Duration = Duration::from_micros(100);
+const BUSY_FLUSH: Duration = Duration::from_micros(500);
 /// How long nobody drives before the background thread does.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -55,6 +58,8 @@ pub(crate) struct Core {
     /// Posts that are not written yet, to go out with others.
     put_off: u32,
     put_off_bytes: usize,
+    /// Counts how often what was put off was written.
+    flushes: u64,
     /// The background thread knows of them.
     flush_expected: bool,
     /// The groups of threads that sleep.
@@ -182,6 +187,7 @@ impl Driver {
                 posts_in_row: 0,
                 put_off: 0,
                 put_off_bytes: 0,
+                flushes: 0,
                 flush_expected: false,
                 sleeping: Vec::new(),
                 stopped: false,
@@ -339,6 +345,7 @@ impl Driver {
 
     /// Turns if there is something to do, and sees to it that who polls knows of new deadlines.
     fn settle(&self, core: &mut Core) {
+        core.flushes += u64::from(core.put_off > 0);
         core.put_off = 0;
         core.put_off_bytes = 0;
         if !core.engine.has_work() {
@@ -455,13 +462,7 @@ impl Driver {
         let mut core = self.lock();
         let mut epoch = core.epoch;
         while !core.is_over() {
-            if core.put_off > 0 {
-                core = self.rest(core, Some(FLUSH));
-                core.posts_in_row = 0;
-                self.settle(&mut core);
-            }
-            // Whatever is put off from here on rings again.
-            core.flush_expected = false;
+            core = self.flush_late(core);
             if core.epoch != epoch || (core.poller.is_some() && !core.sleeping.is_empty()) {
                 // Somebody drives, and may well come back.
                 epoch = core.epoch;
@@ -480,6 +481,23 @@ impl Driver {
                 epoch = core.epoch.wrapping_sub(1);
             }
         }
+    }
+
+    /// Writes what was put off, once nobody else does.
+    fn flush_late<'a>(&self, mut core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
+        let mut patience = FLUSH;
+        while core.put_off > 0 && !core.is_over() {
+            let flushes = core.flushes;
+            core = self.rest(core, Some(patience));
+            if core.flushes == flushes {
+                core.posts_in_row = 0;
+                self.settle(&mut core);
+            }
+            patience = BUSY_FLUSH;
+        }
+        // Whatever is put off from here on rings again.
+        core.flush_expected = false;
+        core
     }
 
     fn rest<'a>(&self, core: MutexGuard<'a, Core>, time: Option<Duration>) -> MutexGuard<'a, Core> {

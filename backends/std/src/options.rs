@@ -41,7 +41,8 @@ const DEFAULT_POOL: [SizeClass; 4] = [
     SizeClass { size: 131_136, count: 16 },
 ];
 
-const DEFAULT_STAGING: usize = 64 * 1024;
+/// Some hundred small messages: more would make others wait for theirs.
+const DEFAULT_STAGING: usize = 32 * 1024;
 
 impl Default for Options {
     fn default() -> Self {

@@ -58,6 +58,8 @@ pub(crate) struct Sockets {
     news: VecDeque<News>,
     resolver: Resolver,
     lingering: Lingering,
+    /// Where small messages are put together to be sent.
+    joined: Box<[u8]>,
     /// Connections to be tried again, in order of time.
     retries: VecDeque<(Instant, Key)>,
     /// Connections under way that have another address to go to, in order of the time they do.
@@ -74,6 +76,7 @@ impl Sockets {
             news: VecDeque::new(),
             resolver: Resolver::default(),
             lingering: Lingering::default(),
+            joined: vec![0; stream::JOINED].into_boxed_slice(),
             retries: VecDeque::new(),
             attempts: VecDeque::new(),
         }
@@ -246,7 +249,10 @@ impl Transport for Sockets {
         if offered == 0 {
             return Poll::Ready(Ok(0));
         }
-        let sent = stream.send(bufs);
+        let sent = match stream.join(bufs, offered, &mut self.joined) {
+            Some(bytes) => stream.send(&[bytes]),
+            None => stream.send(bufs),
+        };
         match sent {
             Poll::Pending => self.links.blocked(link),
             Poll::Ready(Ok(count)) if count < offered => {
