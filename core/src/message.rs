@@ -4,6 +4,7 @@ use crate::address::{CONNECT_TO, LISTEN_ON};
 use crate::header::{ChannelNumber, HEADER_LEN, Header, Opcode, Origin, wire};
 use crate::limits::LIMITS;
 use crate::platform::Platform;
+use crate::pool::Pool;
 use crate::text::{self, TextError, TextHeaders};
 use crate::{Limits, Status};
 use core::fmt;
@@ -505,6 +506,15 @@ impl<P: Platform> Message<P> {
 
     pub(crate) fn set_class(&mut self, class: usize) {
         self.class = u8::try_from(class).unwrap_or_default();
+    }
+
+    /// Its buffer, if that is this pool's.
+    pub(crate) fn surrender(mut self, pool: &Pool<P>) -> Result<P::Buffer, Self> {
+        if !self.pooled || !core::ptr::eq(&raw const *self.pool, pool) {
+            return Err(self);
+        }
+        self.pooled = false;
+        Ok(core::mem::take(&mut self.buffer))
     }
 
     /// The bytes of its buffer, which decide its size class.

@@ -4,6 +4,7 @@ use crate::header::HEADER_LEN;
 use crate::message::Message;
 use crate::platform::{Lock, Platform};
 use crate::storage::Table;
+use core::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use core::task::Waker;
 
 /// The most size classes a pool can have.
@@ -23,6 +24,28 @@ pub(crate) fn count(counts: &PerClass, class: usize) -> u16 {
 /// enough and by no other, so that small messages never use up the large ones.
 pub struct Pool<P: Platform> {
     state: P::PoolLock,
+    stocks: [Stock; MAX_CLASSES],
+}
+
+/// What can be known of a size class without the lock, and may be out of date by then. Written under
+/// the lock.
+#[derive(Default)]
+pub(crate) struct Stock {
+    /// 0 where there is no such class.
+    size: AtomicUsize,
+    free: AtomicU16,
+}
+
+impl Stock {
+    /// The bytes of its messages.
+    pub(crate) fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// How many of its messages are free.
+    pub(crate) fn free(&self) -> u16 {
+        self.free.load(Ordering::Relaxed)
+    }
 }
 
 /// What a [`Pool`]'s lock guards.
@@ -48,13 +71,7 @@ pub struct Class<P: Platform> {
 }
 
 impl<P: Platform> Class<P> {
-    /// The bytes of its messages.
-    pub(crate) fn size(&self) -> usize {
-        self.size
-    }
-
-    /// How many of its messages are free.
-    pub(crate) fn free(&self) -> u16 {
+    fn free(&self) -> u16 {
         let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
         if self.exhausted { ready } else { ready.saturating_add(self.capacity - self.created) }
     }
@@ -74,19 +91,27 @@ impl<P: Platform> Class<P> {
 }
 
 impl<P: Platform> PoolState<P> {
-    /// The size class that serves a frame of this length; one that does not exist for what is too
-    /// long.
-    fn class_of(&self, len: usize) -> usize {
-        let classes = self.classes.as_slice();
-        classes.iter().position(|class| len <= class.size).unwrap_or(classes.len())
-    }
-
     fn take(&mut self, class: usize, held: u16) -> Option<P::Buffer> {
         self.in_use = true;
         let class = self.classes.as_mut_slice().get_mut(class)?;
         let buffer = if class.free() > held { class.take() } else { None };
         self.starved |= buffer.is_none();
         buffer
+    }
+
+    /// Whom to wake, now that a message came back.
+    fn wakes(&mut self) -> Option<Waker> {
+        let starved = core::mem::take(&mut self.starved);
+        if starved { self.waker.clone() } else { None }
+    }
+
+    /// The buffer again, where there is no place for it.
+    fn give_back(&mut self, class: usize, buffer: P::Buffer) -> Option<P::Buffer> {
+        let Some(class) = self.classes.as_mut_slice().get_mut(class) else { return Some(buffer) };
+        class.exhausted = false;
+        let unwanted = class.free.push(buffer).err();
+        debug_assert!(unwanted.is_none(), "more messages came back than were taken");
+        unwanted
     }
 
     fn has_room(&mut self, class: usize, held: u16) -> bool {
@@ -120,7 +145,41 @@ impl<P: Platform> Pool<P> {
             in_use: false,
             waker: None,
         };
-        Pool { state: P::PoolLock::new(state) }
+        Pool { state: P::PoolLock::new(state), stocks: Default::default() }
+    }
+
+    /// Runs `f` alone on the pool, and notes what it did to a class.
+    fn with<R>(&self, class: usize, f: impl FnOnce(&mut PoolState<P>) -> R) -> R {
+        self.state.with(|state| {
+            let result = f(state);
+            if let (Some(stock), Some(class)) =
+                (self.stocks.get(class), state.classes.as_slice().get(class))
+            {
+                stock.free.store(class.free(), Ordering::Relaxed);
+            }
+            result
+        })
+    }
+
+    /// Notes the classes, which have changed.
+    fn note(&self, state: &PoolState<P>) {
+        for (stock, class) in self.stocks.iter().zip(state.classes.as_slice()) {
+            stock.size.store(class.size, Ordering::Relaxed);
+            stock.free.store(class.free(), Ordering::Relaxed);
+        }
+    }
+
+    /// The size classes, small to large.
+    pub(crate) fn stocks(&self) -> impl Iterator<Item = &Stock> {
+        // So many the compiler knows of.
+        let possible = self.stocks.iter().take(P::Classes::CAPACITY);
+        possible.take_while(|stock| stock.size() > 0)
+    }
+
+    /// The size class that serves a frame of this length; one that does not exist for what is too
+    /// long.
+    fn class_of(&self, len: usize) -> usize {
+        self.stocks().take_while(|stock| stock.size() < len).count()
     }
 
     /// Adds `capacity` messages of `size` bytes, header included, allocated by the platform when
@@ -132,6 +191,7 @@ impl<P: Platform> Pool<P> {
             if let Some(class) = state.find_class(size) {
                 class.capacity = class.capacity.saturating_add(capacity.min(room));
             }
+            self.note(state);
         });
     }
 
@@ -146,6 +206,7 @@ impl<P: Platform> Pool<P> {
                 class.free.push(buffer)?;
                 class.capacity += 1;
                 class.created += 1;
+                self.note(state);
                 Ok(())
             }
             _ => Err(buffer),
@@ -171,7 +232,7 @@ impl<P: Platform> Pool<P> {
     /// a message is freed, not pooled, when dropped, and lifts no channel's share.
     /// `None` when the platform has no memory.
     pub fn get_always(pool: &P::PoolRef) -> Option<Message<P>> {
-        let size = pool.state.with(|state| Some(state.classes.as_slice().first()?.size))?;
+        let size = pool.stocks().next()?.size();
         Self::get(pool).or_else(|| Some(Message::unpooled(P::allocate(size)?, pool.clone())))
     }
 
@@ -185,10 +246,8 @@ impl<P: Platform> Pool<P> {
         frame_len: usize,
         held: &PerClass,
     ) -> Result<Message<P>, usize> {
-        let (class, buffer) = pool.state.with(|state| {
-            let class = state.class_of(frame_len);
-            (class, state.take(class, count(held, class)))
-        });
+        let class = pool.class_of(frame_len);
+        let buffer = pool.with(class, |state| state.take(class, count(held, class)));
         let mut message = Message::pooled(buffer.ok_or(class)?, pool.clone());
         message.set_class(class);
         Ok(message)
@@ -196,8 +255,8 @@ impl<P: Platform> Pool<P> {
 
     /// A buffer for somebody's own hand: all but the last of a class.
     pub(crate) fn take_for_application(&self, frame_len: usize) -> Option<P::Buffer> {
-        self.state.with(|state| {
-            let class = state.class_of(frame_len);
+        let class = self.class_of(frame_len);
+        self.with(class, |state| {
             let capacity = state.classes.as_slice().get(class)?.capacity;
             state.take(class, capacity.saturating_sub(1).min(1))
         })
@@ -213,9 +272,7 @@ impl<P: Platform> Pool<P> {
 
     /// How many messages of all sizes are free.
     pub fn free(&self) -> usize {
-        self.state.with(|state| {
-            state.classes.as_slice().iter().map(|class| usize::from(class.free())).sum()
-        })
+        self.stocks().map(|stock| usize::from(stock.free())).sum()
     }
 
     /// How many messages of all sizes the pool has, free or not.
@@ -227,7 +284,7 @@ impl<P: Platform> Pool<P> {
 
     /// The largest frame a message of this pool can hold, in bytes.
     pub fn largest(&self) -> usize {
-        self.state.with(|state| state.classes.as_slice().last().map_or(0, |class| class.size))
+        self.stocks().last().map_or(0, Stock::size)
     }
 
     /// Whether more than `held` messages of a class are free, for somebody who was refused before: there
@@ -241,53 +298,59 @@ impl<P: Platform> Pool<P> {
         })
     }
 
-    /// Looks at the size classes, small to large.
-    pub(crate) fn each_class(&self, look: &mut dyn FnMut(usize, &Class<P>)) {
-        self.state.with(|state| {
-            for (index, class) in state.classes.as_slice().iter().enumerate() {
-                look(index, class);
-            }
-        });
-    }
-
-    /// Whether no message of a class is free.
-    pub(crate) fn is_dry(&self, class: usize) -> bool {
-        self.state
-            .with(|state| state.classes.as_slice().get(class).is_some_and(|it| it.free() == 0))
-    }
-
     /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
     /// largest if it is too long for all. Whether it may join `held` of each class: the first
     /// always, each further one while more are free than that. If not, the waker is called
     /// at the next return.
     pub(crate) fn admit(&self, message: &mut Message<P>, held: &PerClass) -> bool {
-        self.state.with(|state| {
-            let last = state.classes.as_slice().len().saturating_sub(1);
-            let class = state.class_of(message.capacity()).min(last);
-            message.set_class(class);
-            match count(held, class).checked_sub(1) {
-                Some(others) => state.has_room(class, others),
-                None => true,
-            }
-        })
+        let last = self.stocks().count().saturating_sub(1);
+        let class = self.class_of(message.capacity()).min(last);
+        message.set_class(class);
+        let Some(others) = count(held, class).checked_sub(1) else { return true };
+        let room = self.stocks.get(class).is_some_and(|stock| stock.free() > others);
+        room || self.state.with(|state| state.has_room(class, others))
     }
 
     pub(crate) fn give_back(&self, buffer: P::Buffer) {
-        let (unwanted, waker) = self.state.with(|state| {
-            let class = state.class_of(buffer.len());
-            let Some(class) = state.classes.as_mut_slice().get_mut(class) else {
-                return (Some(buffer), None);
-            };
-            class.exhausted = false;
-            let unwanted = class.free.push(buffer).err();
-            debug_assert!(unwanted.is_none(), "more messages came back than were taken");
-            let starved = core::mem::take(&mut state.starved);
-            (unwanted, if starved { state.waker.clone() } else { None })
+        let class = self.class_of(buffer.len());
+        let (unwanted, waker) = self.with(class, |state| {
+            let unwanted = state.give_back(class, buffer);
+            (unwanted, state.wakes())
         });
         // Outside the lock: neither a deallocation nor a waker may run inside.
         drop(unwanted);
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+
+    /// Takes back what `next` yields, under one lock as far as it can.
+    pub(crate) fn give_back_all(&self, mut next: impl FnMut() -> Option<Message<P>>) {
+        loop {
+            let (odd, waker) = self.state.with(|state| {
+                let mut came_back = false;
+                let odd = loop {
+                    match next().map(|message| message.surrender(self)) {
+                        None => break None,
+                        Some(Err(message)) => break Some(message),
+                        Some(Ok(buffer)) => {
+                            let class = self.class_of(buffer.len());
+                            let unwanted = state.give_back(class, buffer);
+                            debug_assert!(unwanted.is_none());
+                            came_back = true;
+                        }
+                    }
+                };
+                self.note(state);
+                (odd, if came_back { state.wakes() } else { None })
+            });
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+            // Another pool's, or the platform's: it goes there outside the lock.
+            if odd.is_none() {
+                return;
+            }
         }
     }
 }

@@ -159,7 +159,7 @@ impl<P: Platform> Engine<P> {
         self.stop_timer(slot, Timer::Frame);
         // Its bytes may be used up on another channel's visit, while it waits for its own.
         self.dequeue_read(slot);
-        let dry = self.pool.is_dry(class);
+        let dry = self.pool.stocks().nth(class).is_some_and(|stock| stock.free() == 0);
         let (Some(channel), Some(group)) =
             (self.channels.get_mut(slot), self.groups.get_mut(index))
         else {
@@ -205,12 +205,13 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot).filter(|channel| channel.held) else {
             return;
         };
-        let mut holds = false;
-        self.pool.each_class(&mut |index, class| holds |= channel.holds(index) > class.free() / 8);
-        if !holds {
-            channel.held = false;
-            self.enqueue_read(slot);
+        for (class, stock) in self.pool.stocks().enumerate() {
+            if channel.holds(class) > stock.free() / 8 {
+                return;
+            }
         }
+        channel.held = false;
+        self.enqueue_read(slot);
     }
 
     /// Starts the frame timer where a frame has begun and it does not run.
@@ -399,19 +400,15 @@ impl<P: Platform> Engine<P> {
 /// wait leaves nothing behind that would hold up the group's other channels.
 fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -> Option<usize> {
     let staging = group.staging.len();
-    let mut window = Some(staging);
+    let mut window = staging;
     let mut smaller = 0;
-    pool.each_class(&mut |index, class| {
-        let mut room = class.free().saturating_sub(count(&group.unread, index));
+    for (class, stock) in pool.stocks().enumerate() {
+        let mut room = stock.free().saturating_sub(count(&group.unread, class));
         // Half of a channel's share, so that what others take meanwhile costs no refusal to an
         // application that answers each.
-        let held = channel.holds(index);
+        let held = channel.holds(class);
         if held > 0 && channel.send_failed.is_none() {
-            let rest = (class.free() / 2).saturating_sub(held);
-            if rest == 0 {
-                window = None;
-            }
-            room = room.min(rest);
+            room = room.min((stock.free() / 2).checked_sub(held).filter(|rest| *rest > 0)?);
         }
         // Each message that is taken makes one fewer free and one more held.
         let frames = usize::from(room.div_ceil(2));
@@ -419,9 +416,9 @@ fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -
             0 => frames * HEADER_LEN,
             _ => frames.saturating_sub(1).saturating_mul(smaller),
         };
-        window = window.map(|window| window.min(most));
-        smaller = class.size();
-    });
+        window = window.min(most);
+        smaller = stock.size();
+    }
     // What is not the beginning of another frame does not count.
     let frame = &channel.frame;
     let (begun, skipped) = match frame.have < HEADER_LEN {
@@ -429,7 +426,7 @@ fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -
         false if frame.skipped.is_some() => (0, frame.missing()),
         false => (0, 0),
     };
-    let window = window?.max(HEADER_LEN) - begun;
+    let window = window.max(HEADER_LEN) - begun;
     Some(window.saturating_add(skipped).min(staging))
 }
 

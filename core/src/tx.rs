@@ -90,23 +90,21 @@ impl<P: Platform> Engine<P> {
             return;
         };
         channel.sent += count;
-        while let Some(message) = channel.tx.first(&self.nodes) {
-            let frame_len = message.frame_len();
-            if channel.sent < frame_len {
-                break;
-            }
-            channel.sent -= frame_len;
-            let Some(Item::Message(message)) = channel.tx.pop(&mut self.nodes) else {
-                break;
-            };
+        let mut whole = 0;
+        self.pool.give_back_all(|| {
+            let frame_len = channel.tx.first(&self.nodes)?.frame_len();
+            channel.sent = channel.sent.checked_sub(frame_len)?;
+            let Item::Message(message) = channel.tx.pop(&mut self.nodes)? else { return None };
             let opcode = message.opcode();
             channel.count_unqueued(opcode, message.class());
             if opcode == Opcode::ByeRequest && channel.bye == Bye::Requested {
                 channel.bye = Bye::Sent;
             }
-            self.moved += 1;
-            *left = left.saturating_sub(1);
-        }
+            whole += 1;
+            Some(message)
+        });
+        self.moved += whole;
+        *left = left.saturating_sub(whole);
         if let Some(timer @ (Timer::Bye | Timer::Send)) = channel.phase_timer {
             self.start_phase_timer(slot, timer);
         }
