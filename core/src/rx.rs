@@ -14,7 +14,7 @@ use crate::{Limits, Status};
 use core::task::Poll;
 
 /// The bytes after which the next channel gets its turn: a usual staging buffer.
-const QUOTA: usize = 32 * 1024;
+const QUOTA: usize = 16 * 1024;
 
 /// The frame a channel is being read.
 pub(crate) struct Frame<P: Platform> {
@@ -370,21 +370,23 @@ impl<P: Platform> Engine<P> {
     /// What a peer's hello or goodbye means for the channel. True if it ended.
     fn received_rite(&mut self, slot: u32, opcode: Opcode, io: &mut impl Transport) -> bool {
         let Some(channel) = self.channels.get_mut(slot) else { return true };
-        let reason = match (opcode, channel.bye) {
+        let (how, reason) = match (opcode, channel.bye) {
             (Opcode::HelloRequest, _) => {
                 self.stop_phase_timer(slot);
                 return false;
             }
+            // An answer to ours is the peer's last word, and it has read all of ours.
+            (Opcode::ByeResponse, Bye::Sent) => (Close::Done, Status::Success),
             // Both asked at once: neither will be answered, and all is said.
-            (Opcode::ByeRequest | Opcode::ByeResponse, Bye::Sent) => Status::Success,
+            (Opcode::ByeRequest, Bye::Sent) => (Close::Graceful, Status::Success),
             (Opcode::ByeRequest, _) => {
                 channel.peer_bye = true;
                 return false;
             }
-            (Opcode::ByeResponse, _) => Status::PeerDisconnected,
+            (Opcode::ByeResponse, _) => (Close::Graceful, Status::PeerDisconnected),
             _ => return false,
         };
-        self.finish(slot, Close::Graceful, reason, io);
+        self.finish(slot, how, reason, io);
         true
     }
 

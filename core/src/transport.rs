@@ -47,6 +47,9 @@ pub enum Close {
     /// an end of stream. What the peer still sends is read and thrown away, for
     /// a bounded time, so that no reset overtakes our bytes.
     Graceful,
+    /// As gracefully, but both ends have said all they had to say, and it has arrived: nothing is
+    /// in flight, and nothing needs to be waited for.
+    Done,
     /// At once; what is in flight may be lost.
     Abort,
 }

@@ -164,7 +164,7 @@ impl Hub {
         end.owner = None;
         match how {
             Close::Abort => connection.abort(side),
-            Close::Graceful => {
+            Close::Graceful | Close::Done => {
                 end.closed = true;
                 end.inbox.discard();
                 if connection.end(peer).lost.is_none() {

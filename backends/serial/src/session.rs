@@ -392,10 +392,12 @@ impl<const RX: usize> Session<RX> {
             // The peer has not heard of it.
             (Phase::Opening, _) if self.answer => None,
             (Phase::Opening, _) | (Phase::Open, Close::Abort) => Some(Kind::Abort),
-            (Phase::Open, Close::Graceful) if self.answer && self.packets_out == 0 => {
+            (Phase::Open, Close::Graceful | Close::Done)
+                if self.answer && self.packets_out == 0 =>
+            {
                 Some(Kind::Abort)
             }
-            (Phase::Open, Close::Graceful) => Some(Kind::Close),
+            (Phase::Open, Close::Graceful | Close::Done) => Some(Kind::Close),
             (Phase::Free | Phase::Over(_), _) => None,
         };
         if let Some(kind) = kind {

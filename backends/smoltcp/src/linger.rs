@@ -18,7 +18,7 @@ impl Stack<'_> {
         let Some((slot, socket)) = self.find_mut(link) else { return };
         let opened = matches!(slot.role, Role::Open(_));
         match how {
-            Close::Graceful if opened => socket.close(),
+            Close::Graceful | Close::Done if opened => socket.close(),
             _ => socket.abort(),
         }
         slot.role = Role::Closing { until: now.after(linger), queued: socket.send_queue() };

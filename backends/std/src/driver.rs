@@ -21,7 +21,7 @@ use tofu_core::{Engine, GroupId, Header, Pool, Status};
 
 /// Messages one turn moves before those that came are received: more would make others wait for
 /// theirs.
-const BUDGET: u32 = 256;
+const BUDGET: u32 = 64;
 /// Turns in a row before others may have the lock.
 const TURNS: u32 = 4;
 /// Events taken from one poll.
@@ -256,17 +256,31 @@ impl Driver {
         }
     }
 
-    /// The next thing a group received. When there is nothing, what was put off is written.
+    /// The next thing a group received. When there is nothing, what was put off is written, and what
+    /// is known to wait is read.
     pub(crate) fn receive(&self, core: &mut Core, group: GroupId) -> Option<Received> {
         let received = core.engine.receive(group);
-        if received.is_none() {
-            core.posts_in_row = 0;
+        if received.is_some() {
+            return received;
         }
-        if received.is_none() || core.put_off == 0 {
-            self.settle(core);
+        core.posts_in_row = 0;
+        if core.engine.has_work() {
+            self.glance(core);
         }
+        self.settle(core);
         // That may have brought something, of which nobody would tell this thread.
-        received.or_else(|| core.engine.receive(group))
+        core.engine.receive(group)
+    }
+
+    /// Takes the events there are, so that one channel which always has something to read keeps none
+    /// of the others waiting.
+    fn glance(&self, core: &mut Core) {
+        let Some(mut poller) = core.poller.take() else { return };
+        if poller.poll.poll(&mut poller.events, Some(Duration::ZERO)).is_ok() {
+            core.sockets.take_events(&poller.events);
+        }
+        core.poller = Some(poller);
+        core.epoch += 1;
     }
 
     fn expect_flush(&self, core: &mut Core) {
@@ -371,7 +385,9 @@ impl Driver {
             self.pool_bell.turning.store(false, Ordering::SeqCst);
             core.deadline = turn.deadline;
             came_back = self.pool_bell.came_back.swap(false, Ordering::SeqCst);
-            if !turn.more && !came_back && !core.sockets.has_news() {
+            let more = turn.more || came_back || core.sockets.has_news();
+            // What came is received first.
+            if !more || turn.moved >= BUDGET {
                 break;
             }
         }

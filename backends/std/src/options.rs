@@ -42,7 +42,7 @@ const DEFAULT_POOL: [SizeClass; 4] = [
 ];
 
 /// Some hundred small messages: more would make others wait for theirs.
-const DEFAULT_STAGING: usize = 32 * 1024;
+const DEFAULT_STAGING: usize = 16 * 1024;
 
 impl Default for Options {
     fn default() -> Self {

@@ -2,7 +2,8 @@
 //!
 //! A socket that is closed with unread input resets its connection, and the reset destroys what the
 //! peer has not read yet. So a gracefully closed one says that it is done, and stays to
-//! throw away what comes until the peer is done too, or for [`TIME`].
+//! throw away what comes until the peer is done too, or for [`TIME`]. Dropping it ends the connection and
+//! takes it out of the poll.
 
 use super::links::{Key, Owner};
 use super::stream::Stream;
@@ -47,14 +48,20 @@ enum Drained {
 }
 
 impl Lingering {
-    /// Closes a connection gracefully.
-    pub(super) fn add(&mut self, mut stream: Stream, registry: &Registry, now: Instant) {
+    /// Closes a connection gracefully. `ends`: the peer's end of stream is here already.
+    pub(super) fn add(
+        &mut self,
+        mut stream: Stream,
+        ends: bool,
+        registry: &Registry,
+        now: Instant,
+    ) {
         let done = stream.shutdown().is_err();
-        if done || matches!(self.drain(&stream), Drained::Ended) {
-            return discard(&mut stream, registry);
+        if done || ends && matches!(self.drain(&stream), Drained::Ended) {
+            return;
         }
         if self.len() >= MOST {
-            self.drop_first(registry);
+            self.drop_first();
         }
         let key = self.take_place();
         let token = Owner::Lingering(key).token();
@@ -89,7 +96,6 @@ impl Lingering {
         if goes_on {
             self.places[index].stream = Some(stream);
         } else {
-            discard(&mut stream, registry);
             self.free_place(key);
         }
     }
@@ -99,9 +105,9 @@ impl Lingering {
         self.order.front().map(|&(due, _)| due)
     }
 
-    pub(super) fn expire(&mut self, now: Instant, registry: &Registry) {
+    pub(super) fn expire(&mut self, now: Instant) {
         while self.deadline().is_some_and(|due| due <= now) {
-            self.drop_first(registry);
+            self.drop_first();
         }
     }
 
@@ -121,13 +127,11 @@ impl Lingering {
         Drained::More
     }
 
-    fn drop_first(&mut self, registry: &Registry) {
+    fn drop_first(&mut self) {
         let Some(&(_, key)) = self.order.front() else {
             return;
         };
-        if let Some(mut stream) = self.places[usize::from(key.index)].stream.take() {
-            discard(&mut stream, registry);
-        }
+        self.places[usize::from(key.index)].stream = None;
         self.free_place(key);
     }
 
@@ -148,13 +152,6 @@ impl Lingering {
         {
             self.order.pop_front();
         }
-    }
-}
-
-fn discard(stream: &mut Stream, registry: &Registry) {
-    if let Some(source) = stream.source() {
-        // It is dropped next, which ends what this may leave.
-        let _ = registry.deregister(source);
     }
 }
 

@@ -110,7 +110,7 @@ impl Sockets {
     /// Ends what has lingered enough, tries again what is to be tried again, and gives up addresses
     /// that do not answer.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.lingering.expire(now, &self.registry);
+        self.lingering.expire(now);
         while let Some(&(due, key)) = self.retries.front()
             && due <= now
         {
@@ -297,13 +297,13 @@ impl Transport for Sockets {
         };
         match slot.state {
             State::Stream(stream) if how == Close::Graceful && !slot.ended => {
-                self.lingering.add(stream, &self.registry, Instant::now());
+                self.lingering.add(stream, slot.read_closed, &self.registry, Instant::now());
             }
-            State::Stream(mut stream) => {
+            // Dropped, it leaves the poll by itself.
+            State::Stream(stream) => {
                 if how == Close::Abort {
                     stream.abort();
                 }
-                stream.source().into_iter().for_each(|source| self.deregister(source));
             }
             State::Listener(mut listener) => {
                 listener.source().into_iter().for_each(|source| self.deregister(source));
