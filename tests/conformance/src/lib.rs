@@ -18,11 +18,13 @@
 //! | `app` | the words scenarios are written in |
 //! | `wire` | frames by hand, for what no engine would send |
 //! | `scenarios` | the promises, by section of the protocol |
+//! | `local` | engines that share a thread, under a clock that jumps |
 //! | `loopback`, `host`, `smoltcp`, `serial` | the backends |
 #![forbid(unsafe_code)]
 
 pub mod app;
 pub mod host;
+pub mod local;
 pub mod loopback;
 pub mod scenarios;
 pub mod serial;

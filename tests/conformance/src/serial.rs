@@ -4,23 +4,19 @@
 //! here each engine has a `Patchbay`: to connect plugs in a cable to whoever listens, or
 //! takes one that nobody uses any more.
 
-use crate::world::{Group, Peer, Raw, RawListener, RawWorld, Setup, World};
+use crate::local::{Engines, LocalPeer, Medium, Sim};
+use crate::world::{Raw, RawListener, RawWorld, Setup, World};
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use tofu_core::{
-    Address, Close, Engine, GroupId, Header, Instant, Limits, Link, Message, Pool, PostError,
-    Ready, Received, Stats, Status, Transport,
-};
+use tofu_core::{Address, Close, Engine, Instant, Link, Ready, Status, Transport, Turn};
 use tofu_loopback::Rng;
 use tofu_serial::{Options, Serial};
-
-pub use crate::loopback::Sim;
 
 /// The name of every line.
 const LINE: Address<'static> = Address::Serial { name: "line" };
@@ -30,8 +26,6 @@ const CABLE: usize = 512;
 const SOCKET: usize = 65_536;
 /// The link of bare listeners.
 const LISTENER: Link = Link(u16::MAX);
-/// Turns without rest after which engines are taken to spin.
-const SPIN: u32 = 1_000_000;
 
 /// What one end wrote and the other has not read.
 type Pipe = Rc<RefCell<VecDeque<u8>>>;
@@ -251,7 +245,7 @@ impl Hub {
 }
 
 /// The lines of one engine.
-struct Patchbay {
+pub struct Patchbay {
     owner: usize,
     hub: Rc<RefCell<Hub>>,
 }
@@ -313,12 +307,12 @@ impl Drop for Patchbay {
 
 /// Engines, and the lines between them.
 #[derive(Clone)]
-pub struct SerialWorld(Rc<Shared>);
+pub struct SerialWorld(Rc<Engines<Lines>>);
 
-struct Shared {
+/// The lines.
+pub struct Lines {
     now: Cell<Instant>,
     hub: Rc<RefCell<Hub>>,
-    nodes: RefCell<Vec<Weak<RefCell<Node>>>>,
     /// The bare ends of lines, which serve them as long as the world lasts.
     bare: RefCell<Vec<Rc<RefCell<Bare>>>>,
 }
@@ -390,12 +384,6 @@ impl Bare {
     }
 }
 
-struct Node {
-    engine: Box<Engine<Sim>>,
-    patchbay: Patchbay,
-    deadline: Option<Instant>,
-}
-
 impl Default for SerialWorld {
     fn default() -> Self {
         SerialWorld::new()
@@ -415,16 +403,15 @@ impl SerialWorld {
 
     fn with(rng: Option<Rng>) -> Self {
         let hub = Hub { plugs: Vec::new(), listeners: Vec::new(), rng, count: 0 };
-        SerialWorld(Rc::new(Shared {
+        SerialWorld(Engines::new(Lines {
             now: Cell::new(Instant::ZERO),
             hub: Rc::new(RefCell::new(hub)),
-            nodes: RefCell::default(),
             bare: RefCell::default(),
         }))
     }
 }
 
-impl Shared {
+impl Lines {
     fn patchbay(&self) -> Patchbay {
         let owner = self.hub.borrow_mut().fresh();
         Patchbay { owner, hub: self.hub.clone() }
@@ -436,79 +423,58 @@ impl Shared {
         self.bare.borrow_mut().push(bare.clone());
         bare
     }
+}
 
-    fn live(&self) -> Vec<Rc<RefCell<Node>>> {
-        let mut nodes = self.nodes.borrow_mut();
-        nodes.retain(|node| node.strong_count() > 0);
-        nodes.iter().filter_map(Weak::upgrade).collect()
+impl Medium for Lines {
+    type Port = Patchbay;
+
+    fn staging(&self) -> usize {
+        1_024
     }
 
-    /// Runs every engine until nothing moves.
-    fn settle(&self) {
-        for _ in 0..SPIN {
-            let now = self.now.get();
-            let mut more = false;
-            for node in self.live() {
-                let Node { engine, patchbay, deadline } = &mut *node.borrow_mut();
-                self.hub.borrow_mut().poll(patchbay.owner, now);
-                let turn = engine.turn(now, patchbay, 64);
-                *deadline = turn.deadline;
-                more |= self.hub.borrow_mut().poll(patchbay.owner, now) || turn.more;
-            }
-            for bare in &*self.bare.borrow() {
-                let bare = &mut *bare.borrow_mut();
-                self.hub.borrow_mut().poll(bare.patchbay.owner, now);
-                more |= bare.serve();
-            }
-            if !more && !self.hub.borrow_mut().is_busy() {
-                return;
-            }
-        }
-        panic!("the engines never come to rest");
+    fn now(&self) -> Instant {
+        self.now.get()
     }
 
-    /// Runs until `done` yields something, at most until `timeout`.
-    fn run<T>(&self, timeout: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
-        let end = self.now.get().after(timeout);
-        loop {
-            if let Some(result) = done() {
-                return Some(result);
-            }
-            self.settle();
-            if let Some(result) = done() {
-                return Some(result);
-            }
-            let now = self.now.get();
-            if now >= end {
-                return None;
-            }
-            let deadlines = self.live().into_iter().filter_map(|node| node.borrow().deadline);
-            let next = deadlines.chain(self.hub.borrow().deadline()).min().unwrap_or(end);
-            self.now.set(next.clamp(now, end));
+    fn jump(&self, to: Instant) {
+        self.now.set(to);
+    }
+
+    fn turn(&self, engine: &mut Engine<Sim>, patchbay: &mut Patchbay) -> Turn {
+        let (owner, now) = (patchbay.owner, self.now());
+        self.hub.borrow_mut().poll(owner, now);
+        let turn = engine.turn(now, patchbay, 64);
+        let more = self.hub.borrow_mut().poll(owner, now) || turn.more;
+        Turn { more, ..turn }
+    }
+
+    fn settle(&self) -> bool {
+        let mut more = false;
+        for bare in &*self.bare.borrow() {
+            let bare = &mut *bare.borrow_mut();
+            self.hub.borrow_mut().poll(bare.patchbay.owner, self.now());
+            more |= bare.serve();
         }
+        more || self.hub.borrow_mut().is_busy()
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        self.hub.borrow().deadline()
     }
 }
 
 impl World for SerialWorld {
     type Platform = Sim;
-    type Peer = SerialPeer;
+    type Peer = LocalPeer<Lines>;
 
     const QUIET: Duration = Duration::from_millis(100);
 
-    fn peer(&self, setup: &Setup) -> SerialPeer {
-        let pool = Rc::new(Pool::new());
-        for &(size, count) in &setup.pool {
-            pool.add_class(size, count);
-        }
-        let engine = Box::new(Engine::new(pool, &setup.protocol));
-        let node = Node { engine, patchbay: self.0.patchbay(), deadline: None };
-        let node = Rc::new(RefCell::new(node));
-        self.0.nodes.borrow_mut().push(Rc::downgrade(&node));
-        SerialPeer { node, shared: self.0.clone() }
+    fn peer(&self, setup: &Setup) -> Self::Peer {
+        self.0.add(setup, self.0.medium.patchbay())
     }
 
     fn address(&self) -> String {
-        format!("serial|name-{}", self.0.hub.borrow_mut().fresh())
+        format!("serial|name-{}", self.0.medium.hub.borrow_mut().fresh())
     }
 
     fn nowhere(&self) -> (String, Status) {
@@ -529,7 +495,7 @@ impl RawWorld for SerialWorld {
     }
 
     fn raw_connect(&self, address: &str) -> SerialRaw {
-        let (bare, link) = (self.0.bare(), Link(0));
+        let (bare, link) = (self.0.medium.bare(), Link(0));
         let address = Address::parse(address).expect("an address of this world");
         bare.borrow_mut().patchbay.connect(link, &address).expect("somebody listens");
         let opened = self.0.run(crate::app::PATIENCE, || bare.borrow_mut().patchbay.next_ready());
@@ -538,82 +504,10 @@ impl RawWorld for SerialWorld {
     }
 
     fn raw_listen(&self) -> SerialRawListener {
-        let (bare, address) = (self.0.bare(), self.address());
+        let (bare, address) = (self.0.medium.bare(), self.address());
         let parsed = Address::parse(&address).expect("an address of this world");
         bare.borrow_mut().patchbay.listen(LISTENER, &parsed).expect("the name is free");
-        SerialRawListener { bare, address, accepted: 0, shared: self.0.clone() }
-    }
-}
-
-/// An engine with its lines.
-pub struct SerialPeer {
-    node: Rc<RefCell<Node>>,
-    shared: Rc<Shared>,
-}
-
-impl Peer for SerialPeer {
-    type Platform = Sim;
-    type Group = SerialGroup;
-
-    fn get(&self) -> Option<Message<Sim>> {
-        self.node.borrow().engine.get()
-    }
-
-    fn group(&self) -> SerialGroup {
-        let staging = vec![0; 1_024].into_boxed_slice();
-        let id = self.node.borrow_mut().engine.open_group(staging).expect("room for a group");
-        SerialGroup { id, node: self.node.clone(), shared: self.shared.clone() }
-    }
-
-    fn stop(&self) {
-        self.node.borrow_mut().engine.shutdown();
-    }
-
-    fn free_messages(&self) -> usize {
-        self.node.borrow().engine.pool().free()
-    }
-
-    fn channels(&self) -> usize {
-        self.node.borrow().engine.channels()
-    }
-
-    fn limits(&self) -> Limits {
-        self.node.borrow().engine.limits()
-    }
-
-    fn stats(&self) -> Stats {
-        self.node.borrow().engine.stats()
-    }
-}
-
-/// A channel group of such an engine.
-pub struct SerialGroup {
-    id: GroupId,
-    node: Rc<RefCell<Node>>,
-    shared: Rc<Shared>,
-}
-
-impl Group for SerialGroup {
-    type Platform = Sim;
-
-    fn post(&self, message: Message<Sim>) -> Result<Header, PostError<Sim>> {
-        self.node.borrow_mut().engine.post(self.id, message)
-    }
-
-    fn receive(&self, timeout: Duration) -> Option<Received<Sim>> {
-        self.shared.run(timeout, || self.node.borrow_mut().engine.receive(self.id))
-    }
-
-    fn update_receiver(&self, message: Option<Message<Sim>>) -> Result<(), Status> {
-        let updated = self.node.borrow_mut().engine.update_receiver(self.id, message);
-        updated.map_err(|(_, status)| status)
-    }
-}
-
-impl Drop for SerialGroup {
-    fn drop(&mut self) {
-        let closed = self.node.borrow_mut().engine.close_group(self.id);
-        assert!(closed.is_ok(), "a group is closed once");
+        SerialRawListener { bare, address, accepted: 0, engines: self.0.clone() }
     }
 }
 
@@ -621,20 +515,20 @@ impl Drop for SerialGroup {
 pub struct SerialRaw {
     bare: Rc<RefCell<Bare>>,
     link: Link,
-    shared: Rc<Shared>,
+    engines: Rc<Engines<Lines>>,
 }
 
 impl SerialRaw {
-    fn new(bare: Rc<RefCell<Bare>>, link: Link, shared: Rc<Shared>) -> Self {
+    fn new(bare: Rc<RefCell<Bare>>, link: Link, engines: Rc<Engines<Lines>>) -> Self {
         bare.borrow_mut().sockets.insert(link, Socket::default());
-        SerialRaw { bare, link, shared }
+        SerialRaw { bare, link, engines }
     }
 }
 
 impl Raw for SerialRaw {
     fn send(&mut self, bytes: &[u8], timeout: Duration) -> usize {
         let mut sent = 0;
-        self.shared.run(timeout, || {
+        self.engines.run(timeout, || {
             let mut bare = self.bare.borrow_mut();
             let socket = bare.socket(self.link);
             if socket.lost {
@@ -650,7 +544,7 @@ impl Raw for SerialRaw {
     }
 
     fn recv(&mut self, timeout: Duration) -> Option<Vec<u8>> {
-        self.shared.run(timeout, || {
+        self.engines.run(timeout, || {
             let mut bare = self.bare.borrow_mut();
             let socket = bare.socket(self.link);
             let some = socket.ended || !socket.arrived.is_empty();
@@ -671,7 +565,7 @@ pub struct SerialRawListener {
     address: String,
     /// Connections so far.
     accepted: u16,
-    shared: Rc<Shared>,
+    engines: Rc<Engines<Lines>>,
 }
 
 impl RawListener for SerialRawListener {
@@ -684,11 +578,11 @@ impl RawListener for SerialRawListener {
     fn accept(&mut self) -> SerialRaw {
         let link = Link(self.accepted);
         self.accepted += 1;
-        let accepted = self.shared.run(crate::app::PATIENCE, || {
+        let accepted = self.engines.run(crate::app::PATIENCE, || {
             self.bare.borrow_mut().patchbay.accept(LISTENER, link).is_ready().then_some(())
         });
         accepted.expect("an engine connects");
-        SerialRaw::new(self.bare.clone(), link, self.shared.clone())
+        SerialRaw::new(self.bare.clone(), link, self.engines.clone())
     }
 }
 

@@ -1,45 +1,22 @@
 //! The engine over smoltcp: every stack in one thread, a simulated network of IP packets, and a
 //! clock that jumps.
 
-use crate::world::{Group, Peer, Raw, RawListener, RawWorld, Setup, World};
+use crate::local::{Engines, LocalPeer, Medium, Sim};
+use crate::world::{Raw, RawListener, RawWorld, Setup, World};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::rc::Rc;
 use std::time::Duration;
-use tofu_core::{
-    Address, Engine, GroupId, Header, Instant, Limits, LocalLock, Message, Pool, PostError,
-    Received, Stats, Status,
-};
+use tofu_core::{Address, Engine, Instant, Status, Turn};
 use tofu_smoltcp::smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use tofu_smoltcp::smoltcp::phy::{
-    Device, DeviceCapabilities, FaultInjector, Medium, RxToken, TxToken,
+    self, Device, DeviceCapabilities, FaultInjector, RxToken, TxToken,
 };
 use tofu_smoltcp::smoltcp::socket::tcp;
 use tofu_smoltcp::smoltcp::time;
 use tofu_smoltcp::smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Address, Ipv4Packet};
 use tofu_smoltcp::{Options, Slot, Stack};
 
-tofu_core::platform! {
-    /// A platform of fixed capacities, as a board would declare it.
-    pub struct Board {
-        buffer: Box<[u8]>,
-        pool: Rc<Pool<Board>>,
-        lock: LocalLock,
-        classes: 4,
-        messages: 512,
-        channels: 256,
-        groups: 4,
-    }
-    allocate: |len| Some(vec![0; len].into_boxed_slice()),
-    unique_id: |_: &mut u64| NEXT_ID.fetch_add(1, Ordering::Relaxed),
-}
-
-/// All worlds of the process draw their ids from here.
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// Turns without rest after which engines are taken to spin.
-const SPIN: u32 = 1_000_000;
 /// TCP sockets of each engine, and the bytes each sends from and receives into.
 const SOCKETS: usize = 128;
 const BUFFER: usize = 16 * 1_024;
@@ -48,8 +25,6 @@ const RAW_BUFFER: usize = 64 * 1_024;
 const MTU: usize = 1_500;
 /// How long a packet is on its way.
 const DELAY: Duration = Duration::from_micros(200);
-/// What bytes are read ahead into.
-const STAGING: usize = 4_096;
 /// Where the bare connections end.
 const RAW_HOST: u16 = 1;
 
@@ -63,15 +38,21 @@ type Port = FaultInjector<Wire>;
 /// Where packets are lost, TCP takes seconds to send one again, and scenarios are written in
 /// milliseconds: there each of a scenario's seconds, and of its engines' timeouts, is many.
 #[derive(Clone)]
-pub struct SmoltcpWorld(Rc<Shared>);
+pub struct SmoltcpWorld(Rc<Engines<Lan>>);
 
-struct Shared {
+/// The network and the host of the bare connections.
+pub struct Lan {
     network: Rc<Network>,
     loss: u8,
     pace: u32,
-    nodes: RefCell<Vec<Weak<RefCell<Node>>>>,
     raw: RefCell<RawHost>,
     boots: Cell<u16>,
+}
+
+/// A stack and its port to the network.
+pub struct Host {
+    stack: Stack<'static>,
+    port: Port,
 }
 
 /// Packets on their way to one host, and when they arrive.
@@ -81,13 +62,6 @@ type Lane = VecDeque<(Instant, Vec<u8>)>;
 struct Network {
     now: Cell<Instant>,
     lanes: RefCell<BTreeMap<Ipv4Address, Lane>>,
-}
-
-struct Node {
-    engine: Box<Engine<Board>>,
-    stack: Stack<'static>,
-    port: Port,
-    deadline: Option<Instant>,
 }
 
 /// The host that the bare connections of a world end at: smoltcp without tofu.
@@ -117,8 +91,7 @@ impl SmoltcpWorld {
         let (interface, port) = host(&network, RAW_HOST, 0, loss);
         let sockets = SocketSet::new(Vec::new());
         let raw = RefCell::new(RawHost { interface, sockets, port, next_port: 1_024 });
-        let (nodes, boots) = (RefCell::default(), Cell::new(0));
-        SmoltcpWorld(Rc::new(Shared { network, loss, pace, nodes, raw, boots }))
+        SmoltcpWorld(Engines::new(Lan { network, loss, pace, raw, boots: Cell::new(0) }))
     }
 }
 
@@ -200,7 +173,7 @@ impl Device for Wire {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.max_transmission_unit = MTU;
-        capabilities.medium = Medium::Ip;
+        capabilities.medium = phy::Medium::Ip;
         capabilities
     }
 }
@@ -261,97 +234,61 @@ impl RawHost {
     }
 }
 
-impl Shared {
-    /// Runs every stack until nothing moves.
-    fn settle(&self) {
-        for _ in 0..SPIN {
-            let now = self.network.now.get();
-            let mut more = false;
-            for node in self.live() {
-                let Node { engine, stack, port, deadline } = &mut *node.borrow_mut();
-                let turn = stack.turn(engine, now, port, 64);
-                *deadline = turn.deadline;
-                more |= turn.more;
-            }
-            self.raw.borrow_mut().poll(self.network.time());
-            if !more && self.network.next_arrival().is_none_or(|at| at > now) {
-                return;
-            }
-        }
-        panic!("the engines never come to rest");
+impl Medium for Lan {
+    type Port = Host;
+
+    fn pace(&self) -> u32 {
+        self.pace
     }
 
-    fn live(&self) -> Vec<Rc<RefCell<Node>>> {
-        let mut nodes = self.nodes.borrow_mut();
-        nodes.retain(|node| node.strong_count() > 0);
-        nodes.iter().filter_map(Weak::upgrade).collect()
+    fn now(&self) -> Instant {
+        self.network.now.get()
     }
 
-    /// The timeouts at this world's pace.
-    fn stretch(&self, protocol: &tofu_core::Options) -> tofu_core::Options {
-        let longer = |timeout: Duration| timeout * self.pace;
-        tofu_core::Options {
-            connect_timeout: longer(protocol.connect_timeout),
-            hello_timeout: longer(protocol.hello_timeout),
-            send_timeout: protocol.send_timeout.map(longer),
-            bye_timeout: longer(protocol.bye_timeout),
-            frame_timeout: longer(protocol.frame_timeout),
-            idle_timeout: protocol.idle_timeout.map(longer),
-            accept_retry: longer(protocol.accept_retry),
-            limits: protocol.limits,
-        }
+    fn jump(&self, to: Instant) {
+        self.network.now.set(to);
     }
 
-    /// Runs until `done` yields something, at most until `timeout`.
-    fn run<T>(&self, timeout: Duration, mut done: impl FnMut() -> Option<T>) -> Option<T> {
-        let end = self.network.now.get().after(timeout * self.pace);
-        loop {
-            if let Some(result) = done() {
-                return Some(result);
-            }
-            self.settle();
-            if let Some(result) = done() {
-                return Some(result);
-            }
-            let now = self.network.now.get();
-            if now >= end {
-                return None;
-            }
-            let deadlines = self.live().into_iter().filter_map(|node| node.borrow().deadline);
-            let raw = self.raw.borrow_mut().next_due(self.network.time());
-            let next = deadlines.chain(self.network.next_arrival()).chain(raw).min().unwrap_or(end);
-            self.network.now.set(next.clamp(now, end));
-        }
+    fn turn(&self, engine: &mut Engine<Sim>, host: &mut Host) -> Turn {
+        host.stack.turn(engine, self.now(), &mut host.port, 64)
+    }
+
+    fn settle(&self) -> bool {
+        self.raw.borrow_mut().poll(self.network.time());
+        self.network.next_arrival().is_some_and(|at| at <= self.now())
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let raw = self.raw.borrow_mut().next_due(self.network.time());
+        raw.into_iter().chain(self.network.next_arrival()).min()
     }
 }
 
-impl World for SmoltcpWorld {
-    type Platform = Board;
-    type Peer = BoardPeer;
-
-    const QUIET: Duration = Duration::from_millis(100);
-
-    fn peer(&self, setup: &Setup) -> BoardPeer {
-        let shared = &self.0;
-        shared.boots.set(shared.boots.get() + 1);
-        let number = shared.network.free_host();
-        let (interface, port) = host(&shared.network, number, shared.boots.get(), shared.loss);
+impl Lan {
+    /// A host that starts now.
+    fn boot(&self) -> Host {
+        let boot = self.boots.get() + 1;
+        self.boots.set(boot);
+        let (interface, port) = host(&self.network, self.network.free_host(), boot, self.loss);
         let mut sockets = SocketSet::new(Vec::new());
         let mut slots = Vec::new();
         for _ in 0..SOCKETS {
             sockets.add(tcp_socket(BUFFER));
             slots.push(Slot::EMPTY);
         }
-        let options = Options { seed: shared.boots.get().wrapping_mul(1_000), ..Options::DEFAULT };
-        let stack = Stack::new(interface, sockets, slots.leak(), options);
-        let pool = Rc::new(Pool::new());
-        for &(size, count) in &setup.pool {
-            pool.add_class(size, count);
-        }
-        let engine = Box::new(Engine::new(pool, &shared.stretch(&setup.protocol)));
-        let node = Rc::new(RefCell::new(Node { engine, stack, port, deadline: None }));
-        shared.nodes.borrow_mut().push(Rc::downgrade(&node));
-        BoardPeer { node, shared: shared.clone() }
+        let options = Options { seed: boot.wrapping_mul(1_000), ..Options::DEFAULT };
+        Host { stack: Stack::new(interface, sockets, slots.leak(), options), port }
+    }
+}
+
+impl World for SmoltcpWorld {
+    type Platform = Sim;
+    type Peer = LocalPeer<Lan>;
+
+    const QUIET: Duration = Duration::from_millis(100);
+
+    fn peer(&self, setup: &Setup) -> Self::Peer {
+        self.0.add(setup, self.0.medium.boot())
     }
 
     fn address(&self) -> String {
@@ -360,7 +297,7 @@ impl World for SmoltcpWorld {
 
     fn nowhere(&self) -> (String, Status) {
         // Of the first engine, so that it can listen there later.
-        let port = self.0.raw.borrow_mut().fresh_port();
+        let port = self.0.medium.raw.borrow_mut().fresh_port();
         (format!("tcp|{}|{port}", address_of(RAW_HOST + 1)), Status::ConnectFailed)
     }
 
@@ -383,110 +320,43 @@ impl RawWorld for SmoltcpWorld {
         };
         let to: IpAddress = host.parse::<Ipv4Address>().expect("an IPv4 address").into();
         let handle = {
-            let raw = &mut *self.0.raw.borrow_mut();
+            let raw = &mut *self.0.medium.raw.borrow_mut();
             let (local, mut socket) = (raw.fresh_port(), tcp_socket(RAW_BUFFER));
             socket.connect(raw.interface.context(), (to, port), local).expect("a good address");
             raw.sockets.add(socket)
         };
-        let shared = self.0.clone();
-        let opened = shared.run(crate::app::PATIENCE, || {
-            shared.raw.borrow_mut().socket(handle).may_send().then_some(())
+        let opened = self.0.run(crate::app::PATIENCE, || {
+            self.0.medium.raw.borrow_mut().socket(handle).may_send().then_some(())
         });
         opened.expect("somebody listens");
-        BoardRaw { handle, shared }
+        BoardRaw { handle, engines: self.0.clone() }
     }
 
     fn raw_listen(&self) -> BoardRawListener {
-        let raw = &mut *self.0.raw.borrow_mut();
+        let raw = &mut *self.0.medium.raw.borrow_mut();
         let port = raw.fresh_port();
-        BoardRawListener { handle: raw.listen(port), port, shared: self.0.clone() }
-    }
-}
-
-/// An engine on its stack.
-pub struct BoardPeer {
-    node: Rc<RefCell<Node>>,
-    shared: Rc<Shared>,
-}
-
-impl Peer for BoardPeer {
-    type Platform = Board;
-    type Group = BoardGroup;
-
-    fn get(&self) -> Option<Message<Board>> {
-        let pool = self.node.borrow().engine.pool().clone();
-        Pool::get(&pool)
-    }
-
-    fn group(&self) -> BoardGroup {
-        let staging = vec![0; STAGING].into_boxed_slice();
-        let id = self.node.borrow_mut().engine.open_group(staging).expect("room for a group");
-        BoardGroup { id, node: self.node.clone(), shared: self.shared.clone() }
-    }
-
-    fn stop(&self) {
-        self.node.borrow_mut().engine.shutdown();
-    }
-
-    fn free_messages(&self) -> usize {
-        self.node.borrow().engine.pool().free()
-    }
-
-    fn channels(&self) -> usize {
-        self.node.borrow().engine.channels()
-    }
-
-    fn limits(&self) -> Limits {
-        self.node.borrow().engine.limits()
-    }
-
-    fn stats(&self) -> Stats {
-        self.node.borrow().engine.stats()
-    }
-}
-
-/// A channel group of an engine on its stack.
-pub struct BoardGroup {
-    id: GroupId,
-    node: Rc<RefCell<Node>>,
-    shared: Rc<Shared>,
-}
-
-impl Group for BoardGroup {
-    type Platform = Board;
-
-    fn post(&self, message: Message<Board>) -> Result<Header, PostError<Board>> {
-        self.node.borrow_mut().engine.post(self.id, message)
-    }
-
-    fn receive(&self, timeout: Duration) -> Option<Received<Board>> {
-        self.shared.run(timeout, || self.node.borrow_mut().engine.receive(self.id))
-    }
-
-    fn update_receiver(&self, message: Option<Message<Board>>) -> Result<(), Status> {
-        let updated = self.node.borrow_mut().engine.update_receiver(self.id, message);
-        updated.map_err(|(_, status)| status)
-    }
-}
-
-impl Drop for BoardGroup {
-    fn drop(&mut self) {
-        let closed = self.node.borrow_mut().engine.close_group(self.id);
-        assert!(closed.is_ok(), "a group is closed once");
+        BoardRawListener { handle: raw.listen(port), port, engines: self.0.clone() }
     }
 }
 
 /// Bare bytes over TCP.
 pub struct BoardRaw {
     handle: SocketHandle,
-    shared: Rc<Shared>,
+    engines: Rc<Engines<Lan>>,
 }
 
 impl Raw for BoardRaw {
     fn send(&mut self, bytes: &[u8], timeout: Duration) -> usize {
         let mut sent = 0;
-        self.shared.run(timeout, || {
-            match self.shared.raw.borrow_mut().socket(self.handle).send_slice(&bytes[sent..]) {
+        self.engines.run(timeout, || {
+            match self
+                .engines
+                .medium
+                .raw
+                .borrow_mut()
+                .socket(self.handle)
+                .send_slice(&bytes[sent..])
+            {
                 Ok(count) => sent += count,
                 Err(_) => return Some(()),
             }
@@ -496,8 +366,8 @@ impl Raw for BoardRaw {
     }
 
     fn recv(&mut self, timeout: Duration) -> Option<Vec<u8>> {
-        self.shared.run(timeout, || {
-            let mut raw = self.shared.raw.borrow_mut();
+        self.engines.run(timeout, || {
+            let mut raw = self.engines.medium.raw.borrow_mut();
             let socket = raw.socket(self.handle);
             let mut bytes = vec![0; socket.recv_queue()];
             let count = socket.recv_slice(&mut bytes).unwrap_or_default();
@@ -509,7 +379,7 @@ impl Raw for BoardRaw {
 impl Drop for BoardRaw {
     /// As an operating system: what was not read is answered with a reset.
     fn drop(&mut self) {
-        let mut raw = self.shared.raw.borrow_mut();
+        let mut raw = self.engines.medium.raw.borrow_mut();
         let socket = raw.socket(self.handle);
         if socket.can_recv() { socket.abort() } else { socket.close() }
     }
@@ -519,7 +389,7 @@ impl Drop for BoardRaw {
 pub struct BoardRawListener {
     handle: SocketHandle,
     port: u16,
-    shared: Rc<Shared>,
+    engines: Rc<Engines<Lan>>,
 }
 
 impl RawListener for BoardRawListener {
@@ -530,12 +400,12 @@ impl RawListener for BoardRawListener {
     }
 
     fn accept(&mut self) -> BoardRaw {
-        let arrived = self.shared.run(crate::app::PATIENCE, || {
-            self.shared.raw.borrow_mut().socket(self.handle).may_send().then_some(())
+        let arrived = self.engines.run(crate::app::PATIENCE, || {
+            self.engines.medium.raw.borrow_mut().socket(self.handle).may_send().then_some(())
         });
         arrived.expect("an engine connects");
-        let handle = self.shared.raw.borrow_mut().listen(self.port);
+        let handle = self.engines.medium.raw.borrow_mut().listen(self.port);
         let handle = std::mem::replace(&mut self.handle, handle);
-        BoardRaw { handle, shared: self.shared.clone() }
+        BoardRaw { handle, engines: self.engines.clone() }
     }
 }
