@@ -145,16 +145,17 @@ pub(super) fn fill_then<W: World>(
     end: impl FnOnce(),
 ) -> (Vec<u64>, Vec<(u64, Status)>) {
     let mut posted = Vec::new();
-    let mut patience = 5;
-    while patience > 0 {
+    let mut refused = 0;
+    while refused < 5 {
         let id = posted.len() as u64 + 1;
         let Some(mut message) = app.engine.get() else { break };
         message.prepare(Opcode::Signal, channel).set_id(id);
         let fits = message.set_body(pattern(50_000, id)).is_ok();
         if fits && app.group.post(message).is_ok() {
             posted.push(id);
+            refused = 0;
         } else {
-            patience -= 1;
+            refused += 1;
             world.pass(Duration::from_millis(20));
         }
     }
