@@ -4,7 +4,7 @@ use crate::app::PATIENCE;
 use crate::world::{Group, Peer, Raw, RawListener, RawWorld, Setup, World};
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
@@ -27,6 +27,8 @@ pub enum Scheme {
 /// Engines of this process, and the schemes they use in turn.
 pub struct HostWorld {
     schemes: &'static [Scheme],
+    /// Where TCP listens.
+    ip: Ipv4Addr,
     next: Cell<usize>,
     /// Kept until the end, so that no two addresses are the same.
     paths: RefCell<Vec<TempSocketPath>>,
@@ -36,6 +38,11 @@ impl HostWorld {
     /// A world of one scheme.
     pub fn tcp() -> Self {
         HostWorld::new(&[Scheme::Tcp])
+    }
+
+    /// A world of TCP at one of this host's addresses.
+    pub fn at(ip: Ipv4Addr) -> Self {
+        HostWorld { ip, ..HostWorld::tcp() }
     }
 
     /// A world of one scheme.
@@ -54,7 +61,8 @@ impl HostWorld {
     }
 
     fn new(schemes: &'static [Scheme]) -> Self {
-        HostWorld { schemes, next: Cell::new(0), paths: RefCell::default() }
+        let (ip, next) = (Ipv4Addr::LOCALHOST, Cell::new(0));
+        HostWorld { schemes, ip, next, paths: RefCell::default() }
     }
 
     fn scheme(&self) -> Scheme {
@@ -77,7 +85,7 @@ impl HostWorld {
 
     fn address_of(&self, scheme: Scheme) -> String {
         match scheme {
-            Scheme::Tcp => "tcp|127.0.0.1|0".to_owned(),
+            Scheme::Tcp => format!("tcp|{}|0", self.ip),
             Scheme::Uds => self.path(),
             Scheme::Mem => unique_mem_address(),
         }
@@ -105,7 +113,7 @@ impl World for HostWorld {
         match self.scheme() {
             Scheme::Tcp => {
                 let port = free_tcp_port().expect("a free port");
-                (format!("tcp|127.0.0.1|{port}"), Status::ConnectFailed)
+                (format!("tcp|{}|{port}", self.ip), Status::ConnectFailed)
             }
             Scheme::Uds => (self.path(), Status::UdsPathNotFound),
             Scheme::Mem => (unique_mem_address(), Status::ConnectFailed),
@@ -140,7 +148,7 @@ impl RawWorld for HostWorld {
 
     fn raw_listen(&self) -> HostRawListener {
         match self.raw_scheme() {
-            Scheme::Tcp => HostRawListener::tcp(),
+            Scheme::Tcp => HostRawListener::tcp(self.ip),
             #[cfg(unix)]
             Scheme::Uds => HostRawListener::uds(),
             other => panic!("{other:?} takes no bare connections"),
@@ -277,8 +285,8 @@ pub struct HostRawListener {
 }
 
 impl HostRawListener {
-    fn tcp() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    fn tcp(ip: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((ip, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket option");
         let port = listener.local_addr().expect("a bound socket").port();
         let accept = move || {
@@ -286,7 +294,7 @@ impl HostRawListener {
             stream.set_nonblocking(false)?;
             Ok(HostRaw::tcp(stream))
         };
-        let address = format!("tcp|127.0.0.1|{port}");
+        let address = format!("tcp|{ip}|{port}");
         HostRawListener { address, accept: Box::new(accept), _path: None }
     }
 

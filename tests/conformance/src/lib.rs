@@ -20,15 +20,25 @@
 //! | `scenarios` | the promises, by section of the protocol |
 //! | `local` | engines that share a thread, under a clock that jumps |
 //! | `loopback`, `host`, `smoltcp`, `serial` | the backends |
+//! | `tap` | smoltcp against the kernel |
+//! | `board`, `namespace`, `netlink` | what that needs: boards, networks, and the kernel's part in them |
 #![forbid(unsafe_code)]
 
 pub mod app;
+#[cfg(target_os = "linux")]
+pub mod board;
 pub mod host;
 pub mod local;
 pub mod loopback;
+#[cfg(target_os = "linux")]
+pub mod namespace;
+#[cfg(target_os = "linux")]
+mod netlink;
 pub mod scenarios;
 pub mod serial;
 pub mod smoltcp;
+#[cfg(target_os = "linux")]
+pub mod tap;
 pub mod wire;
 pub mod world;
 

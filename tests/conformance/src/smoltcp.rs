@@ -124,6 +124,18 @@ fn tcp_socket(size: usize) -> tcp::Socket<'static> {
     socket
 }
 
+/// A stack with sockets for every scenario.
+pub(crate) fn stack(interface: Interface, boot: u16) -> Stack<'static> {
+    let mut sockets = SocketSet::new(Vec::new());
+    let mut slots = Vec::new();
+    for _ in 0..SOCKETS {
+        sockets.add(tcp_socket(BUFFER));
+        slots.push(Slot::EMPTY);
+    }
+    let options = Options { seed: boot.wrapping_mul(1_000), ..Options::DEFAULT };
+    Stack::new(interface, sockets, slots.leak(), options)
+}
+
 impl Network {
     /// The first that is not there, or not any more: an engine that starts anew is the same host.
     fn free_host(&self) -> u16 {
@@ -270,14 +282,7 @@ impl Lan {
         let boot = self.boots.get() + 1;
         self.boots.set(boot);
         let (interface, port) = host(&self.network, self.network.free_host(), boot, self.loss);
-        let mut sockets = SocketSet::new(Vec::new());
-        let mut slots = Vec::new();
-        for _ in 0..SOCKETS {
-            sockets.add(tcp_socket(BUFFER));
-            slots.push(Slot::EMPTY);
-        }
-        let options = Options { seed: boot.wrapping_mul(1_000), ..Options::DEFAULT };
-        Host { stack: Stack::new(interface, sockets, slots.leak(), options), port }
+        Host { stack: stack(interface, boot), port }
     }
 }
 
