@@ -1,6 +1,11 @@
 //! Engines on stacks, a cable between them, and a clock that jumps.
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
+pub mod dhcp;
+pub mod names;
+pub mod service;
+
+use service::Service;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -11,6 +16,7 @@ use tofu_core::{
 };
 use tofu_smoltcp::smoltcp::iface::{Config, Interface};
 use tofu_smoltcp::smoltcp::phy::{self, Device, DeviceCapabilities, FaultInjector, Medium};
+use tofu_smoltcp::smoltcp::socket::Socket;
 use tofu_smoltcp::smoltcp::time;
 use tofu_smoltcp::smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 use tofu_smoltcp::{Options, Stack, Storage};
@@ -30,6 +36,8 @@ tofu_core::platform! {
 }
 
 pub const SOCKETS: usize = 8;
+/// And two beside them: of DHCP and names, at either end.
+const PLACES: usize = SOCKETS + 2;
 const MESSAGE: usize = 1_300;
 const DELAY: Duration = Duration::from_millis(1);
 const MTU: usize = 1_514;
@@ -109,8 +117,26 @@ pub struct Node {
     deadline: Option<Instant>,
 }
 
+/// What a node has of its own.
+#[derive(Default)]
+pub struct Plan {
+    pub addresses: Vec<IpCidr>,
+    /// Beside those of TCP.
+    pub sockets: Vec<Socket<'static>>,
+    pub options: Options,
+}
+
+impl Plan {
+    /// An address of each version of IP.
+    fn numbered(number: u8) -> Plan {
+        let v4 = IpCidr::new(IpAddress::v4(10, 0, 0, number), 24);
+        let v6 = IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, number.into()), 64);
+        Plan { addresses: vec![v4, v6], ..Plan::default() }
+    }
+}
+
 impl Node {
-    fn new(wire: Wire, number: u8, loss: u8, options: Options) -> Node {
+    fn new(wire: Wire, number: u8, loss: u8, plan: Plan) -> Node {
         let hardware = match wire.medium {
             Medium::Ethernet => HardwareAddress::Ethernet(EthernetAddress([2, 0, 0, 0, 0, number])),
             _ => HardwareAddress::Ip,
@@ -122,18 +148,22 @@ impl Node {
         config.random_seed = u64::from(number);
         let mut interface = Interface::new(config, &mut device, time::Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
-            let v4 = IpCidr::new(IpAddress::v4(10, 0, 0, number), 24);
-            let v6 = IpCidr::new(IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, number.into()), 64);
-            assert!(addresses.push(v4).and(addresses.push(v6)).is_ok());
+            let all = addresses.extend_from_slice(&plan.addresses);
+            all.expect("room for each address");
         });
-        let storage = Box::leak(Box::new(Storage::<SOCKETS, 2_048, 2_048>::new()));
+        let storage = Box::leak(Box::new(Storage::<SOCKETS, 2_048, 2_048, PLACES>::new()));
+        let stack = storage.stack_beside(interface, plan.options, |sockets| {
+            for socket in plan.sockets {
+                sockets.add(socket);
+            }
+        });
         let pool = Rc::new(Pool::new());
         pool.add_class(MESSAGE, 32);
         let limits = Limits { headers: 256, body: 1_024 };
         let protocol = tofu_core::Options { limits, ..tofu_core::Options::DEFAULT };
         let mut engine = Box::new(Engine::new(pool, &protocol));
         let group = engine.open_group(vec![0; 256].into_boxed_slice()).expect("the first group");
-        Node { engine, stack: storage.stack(interface, options), device, group, deadline: None }
+        Node { engine, stack, device, group, deadline: None }
     }
 
     /// One turn; whether there was something to do.
@@ -193,6 +223,7 @@ pub fn body(id: u64, len: usize) -> Vec<u8> {
 pub struct Rig {
     pub now: Instant,
     pub nodes: [Node; 2],
+    services: Vec<Service>,
     lanes: [Lane; 2],
     cut: Rc<RefCell<bool>>,
 }
@@ -200,22 +231,23 @@ pub struct Rig {
 impl Rig {
     /// A cable that loses `loss` percent of the frames.
     pub fn new(medium: Medium, loss: u8) -> Rig {
-        Rig::with(medium, loss, Options::DEFAULT)
+        Rig::with(medium, loss, [Plan::numbered(1), Plan::numbered(2)])
     }
 
-    pub fn with(medium: Medium, loss: u8, options: Options) -> Rig {
+    pub fn with(medium: Medium, loss: u8, [first, second]: [Plan; 2]) -> Rig {
         let lanes = [Lane::default(), Lane::default()];
         let cut = Rc::default();
-        let node = |number: usize| {
+        let node = |number: usize, plan: Plan| {
             let wire = Wire {
                 medium,
                 incoming: lanes[number].clone(),
                 outgoing: lanes[1 - number].clone(),
                 cut: Rc::clone(&cut),
             };
-            Node::new(wire, number as u8 + 1, loss, options)
+            Node::new(wire, number as u8 + 1, loss, plan)
         };
-        Rig { now: Instant::ZERO, nodes: [node(0), node(1)], lanes: lanes.clone(), cut }
+        let nodes = [node(0, first), node(1, second)];
+        Rig { now: Instant::ZERO, nodes, services: Vec::new(), lanes: lanes.clone(), cut }
     }
 
     /// From here on nothing gets through.
@@ -235,6 +267,9 @@ impl Rig {
             let mut more = false;
             for node in &mut self.nodes {
                 more |= node.turn(self.now);
+            }
+            for service in &mut self.services {
+                more |= service.serve(&mut self.nodes[0].stack);
             }
             let due = |lane: &Lane| lane.borrow().front().is_some_and(|(at, _)| *at <= self.now);
             if !more && !self.lanes.iter().any(due) {
