@@ -47,7 +47,7 @@
 //! - `ipv4`, `ipv6`: at least one.
 //! - `dhcpv4`: a DHCP socket in the set configures the interface.
 //! - `dns`: connect to names, by a DNS socket in the set. Each of its queries asks for one version
-//!   of IP.
+//!   of IP, and four addresses of an answer are kept and tried.
 //! - `log`, `defmt`: the engine's log lines. smoltcp has features of the same names, of which
 //!   it takes one.
 #![no_std]

@@ -3,18 +3,20 @@
 use crate::slot::{Role, Slot};
 use crate::{Stack, time};
 use core::time::Duration;
+use smoltcp::config::DNS_MAX_RESULT_COUNT;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::dns::{self, GetQueryResultError, QueryHandle};
 use smoltcp::socket::{Socket, tcp};
 use smoltcp::wire::{DnsQueryType, IpAddress};
 use tofu_core::{Link, Status};
 
-/// The most addresses of one name that are tried.
-const MAX_ADDRESSES: usize = 4;
 /// One question for each version of IP.
-const MAX_QUERIES: usize = 2;
-/// How long an address that does not answer is tried while there is another.
-const ATTEMPT: Duration = Duration::from_secs(3);
+const MAX_QUERIES: usize = QUERIES.len();
+/// The most addresses of one name that are tried: as many as smoltcp keeps of the answers.
+const MAX_ADDRESSES: usize = MAX_QUERIES * DNS_MAX_RESULT_COUNT;
+/// How long an address that does not answer is tried while there is another. A lost packet is sent
+/// again after one second, which this leaves room for; and the engine's default timeout leaves room for five.
+const ATTEMPT: Duration = Duration::from_secs(2);
 
 const QUERIES: &[DnsQueryType] = &[
     #[cfg(feature = "ipv4")]

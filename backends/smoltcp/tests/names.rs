@@ -92,11 +92,35 @@ fn every_address_of_a_name_is_tried() {
     let (mut rig, names) = rig();
     // Refused at one, and heard at the other.
     for (listens, port) in [("10.0.0.1", 1), ("fd00::1", 2)] {
-        names.borrow_mut().add("two.test", &[V4, V6]);
+        names.borrow_mut().add("two.test", &[V4, V4, V4, V4, V6]);
         rig.listen(0, &format!("tcp|{listens}|{port}"));
         rig.nodes[1].connect(&format!("tcp|two.test|{port}"));
         rig.peer(0, Opcode::HelloRequest);
     }
+}
+
+#[test]
+fn every_address_in_an_answer_is_tried() {
+    let other = IpAddress::v4(10, 0, 0, 11);
+    let (mut rig, names) = rig_with(0, [IpCidr::new(V4, 24), IpCidr::new(other, 24)], &[CLIENT_V4]);
+    names.borrow_mut().add("two.test", &[V4, other]);
+    for (listens, port) in [("10.0.0.1", 1), ("10.0.0.11", 2)] {
+        rig.listen(0, &format!("tcp|{listens}|{port}"));
+        rig.nodes[1].connect(&format!("tcp|two.test|{port}"));
+        rig.peer(0, Opcode::HelloRequest);
+    }
+    assert_eq!(rig.nodes[1].stack.stats().refused, 0, "no connection failed in the end");
+}
+
+#[test]
+fn addresses_where_nobody_answers_leave_time_for_the_next() {
+    let (mut rig, names) = rig();
+    rig.listen(0, "tcp||7099");
+    let [a, b, c] = NOBODY;
+    names.borrow_mut().add("late.test", &[a, b, c, V4]);
+    let began = rig.now;
+    join(&mut rig, "late.test");
+    assert!(rig.now.since(began) < Options::DEFAULT.connect_timeout);
 }
 
 #[test]
