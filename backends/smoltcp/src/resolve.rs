@@ -5,7 +5,7 @@ use crate::{Stack, time};
 use core::time::Duration;
 use smoltcp::config::DNS_MAX_RESULT_COUNT;
 use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::dns::{self, GetQueryResultError, QueryHandle};
+use smoltcp::socket::dns::{self, GetQueryResultError, QueryHandle, StartQueryError};
 use smoltcp::socket::{Socket, tcp};
 use smoltcp::wire::{DnsQueryType, IpAddress};
 use tofu_core::{Link, Status};
@@ -30,12 +30,18 @@ pub(crate) struct Targets {
     queries: [Option<QueryHandle>; MAX_QUERIES],
     /// Those not tried yet.
     addresses: [Option<IpAddress>; MAX_ADDRESSES],
+    /// The name is not at fault: it has addresses, or could not be asked for.
+    blameless: bool,
     port: u16,
 }
 
 impl Targets {
-    pub(crate) const NONE: Targets =
-        Targets { queries: [None; MAX_QUERIES], addresses: [None; MAX_ADDRESSES], port: 0 };
+    pub(crate) const NONE: Targets = Targets {
+        queries: [None; MAX_QUERIES],
+        addresses: [None; MAX_ADDRESSES],
+        blameless: false,
+        port: 0,
+    };
 
     fn is_asking(&self) -> bool {
         self.queries.iter().any(Option::is_some)
@@ -45,12 +51,17 @@ impl Targets {
         self.addresses.iter().any(Option::is_some)
     }
 
-    /// The name has no address.
-    pub(crate) fn is_hopeless(&self) -> bool {
-        !self.is_asking() && !self.has_more()
+    /// Why there is nothing to connect to, once that is clear.
+    pub(crate) fn failure(&self) -> Option<Status> {
+        match self.is_asking() || self.has_more() {
+            true => None,
+            false if self.blameless => Some(Status::ConnectFailed),
+            false => Some(Status::InvalidAddress),
+        }
     }
 
     fn add(&mut self, address: IpAddress) {
+        self.blameless = true;
         if let Some(free) = self.addresses.iter_mut().find(|address| address.is_none()) {
             *free = Some(address);
         }
@@ -90,11 +101,14 @@ impl Stack<'_> {
         let slot = self.slots.get_mut(index).ok_or(Status::ConnectFailed)?;
         let dns = self.sockets.get_mut::<dns::Socket<'_>>(dns);
         slot.targets = Targets { port, ..Targets::NONE };
-        for (query, kind) in slot.targets.queries.iter_mut().zip(QUERIES) {
-            *query = dns.start_query(self.interface.context(), name, *kind).ok();
+        let Targets { queries, blameless, .. } = &mut slot.targets;
+        for (query, kind) in queries.iter_mut().zip(QUERIES) {
+            let started = dns.start_query(self.interface.context(), name, *kind);
+            *blameless |= matches!(started, Err(StartQueryError::NoFreeSlot));
+            *query = started.ok();
         }
-        if !slot.targets.is_asking() {
-            return Err(Status::InvalidAddress);
+        if let Some(status) = slot.targets.failure() {
+            return Err(status);
         }
         slot.role = Role::Resolving(link);
         Ok(())

@@ -77,9 +77,7 @@ impl Slot {
     pub(crate) fn due(&self, socket: &Socket<'_>) -> Option<(Link, Ready)> {
         match self.role {
             #[cfg(feature = "dns")]
-            Role::Resolving(link) if self.targets.is_hopeless() => {
-                Some((link, Ready::Failed(Status::InvalidAddress)))
-            }
+            Role::Resolving(link) => Some((link, Ready::Failed(self.targets.failure()?))),
             Role::Connecting(link) => match socket.state() {
                 State::SynSent | State::SynReceived => None,
                 State::Closed => Some((link, Ready::Failed(Status::ConnectFailed))),

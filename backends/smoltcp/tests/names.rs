@@ -149,6 +149,16 @@ fn a_name_without_addresses_is_an_invalid_one() {
 }
 
 #[test]
+fn addresses_of_a_version_that_we_do_not_speak_are_passed_over() {
+    let (mut rig, names) = rig_with(0, [IpCidr::new(V4, 24), IpCidr::new(V6, 64)], &[CLIENT_V4]);
+    rig.listen(0, "tcp||7099");
+    names.borrow_mut().add("both.test", &[V6, V4]);
+    join(&mut rig, "both.test");
+    names.borrow_mut().add("v6.test", &[V6]);
+    assert!(fails(&mut rig, "v6.test", Status::ConnectFailed) < Duration::from_secs(1));
+}
+
+#[test]
 fn a_silent_name_server_costs_only_the_connections_that_ask_it() {
     let (mut rig, names) = rig();
     rig.listen(0, "tcp||7099");
@@ -189,6 +199,21 @@ fn questions_that_are_given_up_make_room_for_others() {
     }
     names.borrow_mut().ignores.clear();
     join(&mut rig, "good.test");
+}
+
+#[test]
+fn more_names_at_once_than_there_is_room_for_fail_without_blame() {
+    let (mut rig, names) = rig();
+    names.borrow_mut().silence();
+    let waiting: Vec<_> =
+        (0..QUERIES / 2).map(|_| rig.nodes[1].connect("tcp|silent.test|1")).collect();
+    rig.pass(Duration::from_millis(1));
+    // The name is not at fault.
+    assert_eq!(fails(&mut rig, "good.test", Status::ConnectFailed), Duration::ZERO);
+    for channel in waiting {
+        rig.returned(1, Status::ConnectFailed);
+        rig.closed(1, channel);
+    }
 }
 
 #[test]
