@@ -114,23 +114,25 @@ impl Stack<'_> {
         Ok(())
     }
 
-    /// Goes on with connections to names: from the name to an address, from one that
+    /// Goes on with connections to names: from the first answer to an address, from one that
     /// does not answer to the next.
     pub(crate) fn follow_names(&mut self) {
         let Some(dns) = self.dns else { return };
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { return };
             slot.targets.collect(self.sockets.get_mut(dns));
-            if matches!(slot.role, Role::Resolving(_)) {
-                self.unasked = 0;
-            }
             let state = self.sockets.get::<tcp::Socket<'_>>(slot.handle()).state();
-            let link = match slot.role {
-                Role::Resolving(link) if !slot.targets.is_asking() => link,
-                Role::Connecting(link) if state == tcp::State::Closed => link,
-                _ => continue,
-            };
-            self.try_next(index, link);
+            if let Role::Connecting(link) = slot.role
+                && state == tcp::State::Closed
+                && slot.targets.failure().is_none()
+            {
+                slot.role = Role::Resolving(link);
+            }
+            if let Role::Resolving(link) = slot.role {
+                self.unasked = 0;
+                self.try_next(index, link);
+            }
+            self.limit_attempt(index);
         }
     }
 
@@ -138,20 +140,22 @@ impl Stack<'_> {
         while let Some(slot) = self.slots.get_mut(index) {
             let port = slot.targets.port;
             let Some(address) = slot.targets.next() else { return };
-            let another = slot.targets.has_more();
             if self.connect_with(index, link, (address, port).into()).is_ok() {
-                return self.limit_attempt(index, another);
+                return;
             }
         }
     }
 
-    fn limit_attempt(&mut self, index: usize, another: bool) {
+    /// While there is another address, this one has its time; it may be that only now there is one.
+    fn limit_attempt(&mut self, index: usize) {
         let Some(slot) = self.slots.get(index) else { return };
-        let limit = another.then(|| time::duration(ATTEMPT));
-        self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle()).set_timeout(limit);
+        if let Role::Connecting(_) = slot.role {
+            let limit = slot.targets.has_more().then(|| time::duration(ATTEMPT));
+            self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle()).set_timeout(limit);
+        }
     }
 
-    /// The engine gave up on a connection.
+    /// A connection is made, or given up.
     pub(crate) fn forget_name(&mut self, link: Link) {
         let found = self.slots.iter_mut().find(|slot| slot.link() == Some(link));
         let (Some(slot), Some(dns)) = (found, self.dns) else { return };

@@ -263,6 +263,10 @@ impl<'a> Stack<'a> {
     }
 
     fn told(&mut self, index: usize, link: Link, ready: Ready) {
+        #[cfg(feature = "dns")]
+        if matches!(ready, Ready::Opened | Ready::Failed(_)) {
+            self.forget_name(link);
+        }
         match index.checked_sub(MAX_LISTENERS).and_then(|index| self.slots.get_mut(index)) {
             Some(slot) => {
                 self.stats.refused +=

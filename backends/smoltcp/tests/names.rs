@@ -202,6 +202,38 @@ fn questions_that_are_given_up_make_room_for_others() {
 }
 
 #[test]
+fn one_answer_is_enough() {
+    let (mut rig, names) = rig();
+    rig.listen(0, "tcp||7099");
+    names.borrow_mut().add("both.test", &[V4, V6]);
+    // Nor is what was not answered still asked.
+    for ignored in [DnsQueryType::A, DnsQueryType::Aaaa].repeat(QUERIES) {
+        names.borrow_mut().ignores = vec![ignored];
+        let began = rig.now;
+        let channels = join(&mut rig, "both.test");
+        // smoltcp looks for one neighbour a second.
+        assert!(rig.now.since(began) < Duration::from_secs(2), "without {ignored:?}");
+        let [_, client] = channels;
+        rig.nodes[1].send(Opcode::ByeSignal, client, 1, b"");
+        rig.closed(1, client);
+        rig.closed(0, channels[0]);
+    }
+}
+
+#[test]
+fn a_late_answer_is_used_where_the_first_was_of_no_use() {
+    let (mut rig, names) = rig();
+    rig.listen(0, "tcp|fd00::1|7099");
+    names.borrow_mut().add("both.test", &[V4, V6]);
+    names.borrow_mut().ignores = vec![DnsQueryType::Aaaa];
+    rig.nodes[1].connect("tcp|both.test|7099");
+    rig.pass(Duration::from_millis(500));
+    names.borrow_mut().ignores.clear();
+    // It asks again.
+    rig.peer(0, Opcode::HelloRequest);
+}
+
+#[test]
 fn more_names_at_once_than_there_is_room_for_fail_without_blame() {
     let (mut rig, names) = rig();
     names.borrow_mut().silence();
