@@ -30,7 +30,7 @@ pub(crate) struct Targets {
     queries: [Option<QueryHandle>; MAX_QUERIES],
     /// Those not tried yet.
     addresses: [Option<IpAddress>; MAX_ADDRESSES],
-    /// The name is not at fault: it has addresses, or could not be asked for.
+    /// The name is not at fault: it has addresses, or nobody could be asked for them.
     blameless: bool,
     port: u16,
 }
@@ -71,13 +71,13 @@ impl Targets {
         self.addresses.iter_mut().find_map(Option::take)
     }
 
-    /// Takes the answers that have come.
-    fn collect(&mut self, dns: &mut dns::Socket<'_>) {
+    /// Takes the answers that have come. There are none while we have no address ourselves.
+    fn collect(&mut self, dns: &mut dns::Socket<'_>, nowhere: bool) {
         for index in 0..MAX_QUERIES {
             let Some(Some(query)) = self.queries.get(index).copied() else { continue };
             match dns.get_query_result(query) {
                 Err(GetQueryResultError::Pending) => continue,
-                Err(GetQueryResultError::Failed) => {}
+                Err(GetQueryResultError::Failed) => self.blameless |= nowhere,
                 Ok(found) => found.into_iter().for_each(|address| self.add(address)),
             }
             if let Some(query) = self.queries.get_mut(index) {
@@ -118,9 +118,10 @@ impl Stack<'_> {
     /// does not answer to the next.
     pub(crate) fn follow_names(&mut self) {
         let Some(dns) = self.dns else { return };
+        let nowhere = self.interface.ip_addrs().is_empty();
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { return };
-            slot.targets.collect(self.sockets.get_mut(dns));
+            slot.targets.collect(self.sockets.get_mut(dns), nowhere);
             let state = self.sockets.get::<tcp::Socket<'_>>(slot.handle()).state();
             if let Role::Connecting(link) = slot.role
                 && state == tcp::State::Closed

@@ -5,7 +5,7 @@ mod support;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-use support::dhcp::{DhcpServer, SERVER};
+use support::dhcp::{DhcpServer, Mood, SERVER};
 use support::names::{self, NameServer};
 use support::{Plan, Rig};
 use tofu_core::{ChannelNumber, Opcode, Options, Received, Status};
@@ -21,6 +21,7 @@ const CLIENT_V4: IpCidr = IpCidr::new(IpAddress::v4(10, 0, 0, 2), 24);
 /// Nobody's.
 const NOBODY: [IpAddress; 3] =
     [IpAddress::v4(10, 0, 0, 97), IpAddress::v4(10, 0, 0, 98), IpAddress::v4(10, 0, 0, 99)];
+const LEASE: Duration = Duration::from_secs(600);
 /// Questions at once: both versions of two names.
 const QUERIES: usize = 4;
 
@@ -248,29 +249,65 @@ fn more_names_at_once_than_there_is_room_for_fail_without_blame() {
     }
 }
 
-#[test]
-fn the_lease_says_who_knows_names() {
+/// The second node has no address but the one it leases, and asks who the lease says knows names.
+fn leasing_rig() -> (Rig, Rc<RefCell<DhcpServer>>, Rc<RefCell<NameServer>>) {
     let dhcp = Socket::Dhcpv4(dhcpv4::Socket::new());
     let plans = [
         Plan { addresses: vec![IpCidr::new(V4, 24), IpCidr::new(V6, 64)], ..Plan::default() },
         Plan { sockets: vec![dhcp, dns_socket(&[])], ..Plan::default() },
     ];
     let mut rig = Rig::with(Medium::Ethernet, 0, plans);
-    let leases = rig.serve(DHCP_SERVER_PORT, DhcpServer::new(Ipv4Address::new(10, 0, 0, 50), 600));
+    let leased = Ipv4Address::new(10, 0, 0, 50);
+    let leases = rig.serve(DHCP_SERVER_PORT, DhcpServer::new(leased, LEASE.as_secs() as u32));
     let names = rig.serve(names::PORT, NameServer::default());
     names.borrow_mut().add("good.test", &[V4]);
     rig.listen(0, "tcp||7099");
+    (rig, leases, names)
+}
+
+#[test]
+fn the_lease_says_who_knows_names() {
+    let (mut rig, leases, names) = leasing_rig();
     rig.pass(Duration::from_secs(1));
     join(&mut rig, "good.test");
     // Another one, who is not there.
     leases.borrow_mut().name_servers = vec![Ipv4Address::new(10, 0, 0, 99)];
-    rig.pass(Duration::from_secs(301));
+    rig.pass(LEASE / 2);
     names.borrow_mut().asked.clear();
     fails(&mut rig, "good.test", Status::ConnectFailed);
     assert_eq!(names.borrow().asked, []);
     leases.borrow_mut().name_servers = vec![SERVER];
-    rig.pass(Duration::from_secs(301));
+    rig.pass(LEASE / 2);
     join(&mut rig, "good.test");
+}
+
+#[test]
+fn without_a_lease_no_name_is_to_blame() {
+    let (mut rig, leases, names) = leasing_rig();
+    leases.borrow_mut().mood = Mood::Silent;
+    assert!(fails(&mut rig, "good.test", Status::ConnectFailed) < Duration::from_secs(1));
+    leases.borrow_mut().mood = Mood::Grants;
+    rig.pass(LEASE / 2);
+    join(&mut rig, "good.test");
+    // It ends between the question and its answer.
+    leases.borrow_mut().mood = Mood::Refuses;
+    names.borrow_mut().silence();
+    let renewal = leases.borrow().asked.len() + 1;
+    rig.run(LEASE, |_| (leases.borrow().asked.len() == renewal).then_some(()));
+    let channel = rig.nodes[1].connect("tcp|good.test|7099");
+    assert!(!rig.nodes[1].stack.interface().ip_addrs().is_empty());
+    loop {
+        match rig.next(1) {
+            // Its other connections end as well.
+            Received::Notice(_) => {}
+            Received::Returned(message, status) => {
+                assert_eq!((message.channel(), status), (channel, Status::ConnectFailed));
+                break;
+            }
+            other => panic!("expected the HelloRequest back, received {other:?}"),
+        }
+    }
+    assert!(rig.nodes[1].stack.interface().ip_addrs().is_empty());
 }
 
 #[test]
