@@ -207,17 +207,13 @@ fn one_answer_is_enough() {
     let (mut rig, names) = rig();
     rig.listen(0, "tcp||7099");
     names.borrow_mut().add("both.test", &[V4, V6]);
-    // Nor is what was not answered still asked.
-    for ignored in [DnsQueryType::A, DnsQueryType::Aaaa].repeat(QUERIES) {
+    // Nor is what was not answered still asked: there would be no room for the last of these.
+    for ignored in [DnsQueryType::A, DnsQueryType::Aaaa].repeat(3) {
         names.borrow_mut().ignores = vec![ignored];
         let began = rig.now;
-        let channels = join(&mut rig, "both.test");
+        join(&mut rig, "both.test");
         // smoltcp looks for one neighbour a second.
         assert!(rig.now.since(began) < Duration::from_secs(2), "without {ignored:?}");
-        let [_, client] = channels;
-        rig.nodes[1].send(Opcode::ByeSignal, client, 1, b"");
-        rig.closed(1, client);
-        rig.closed(0, channels[0]);
     }
 }
 
