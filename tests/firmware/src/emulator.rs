@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use tofu_std::Status;
 use tofu_std::testing::free_tcp_port;
 
 /// How long anything may take that a board does.
@@ -45,6 +46,8 @@ pub(crate) struct Emulator {
     id_file: PathBuf,
     /// The most stack it reported.
     pub(crate) stack: u32,
+    /// It has said that its pool was empty.
+    pub(crate) ran_dry: bool,
 }
 
 impl Emulator {
@@ -78,7 +81,7 @@ impl Emulator {
         let counter = bytes.clone();
         // It ends with the emulator.
         thread::spawn(move || listen(output, &teller, &counter));
-        Ok(Emulator { process, said, bytes, id_file, stack: 0 })
+        Ok(Emulator { process, said, bytes, id_file, stack: 0, ran_dry: false })
     }
 
     /// Boots an image that listens; also the port that leads to it.
@@ -111,13 +114,32 @@ impl Emulator {
                 .said
                 .recv_timeout(left)
                 .map_err(|_| format!("the board does not say `{name}`"))?;
-            if said == "stack" {
-                self.stack = self.stack.max(value);
-            }
+            self.note(&said, value);
             if said == name {
                 return Ok(value);
             }
         }
+    }
+
+    fn note(&mut self, said: &str, value: u32) {
+        if said == "stack" {
+            self.stack = self.stack.max(value);
+        }
+        self.ran_dry |= said == "notice" && value == Status::PoolEmpty.code().into();
+    }
+
+    /// Whether the image says `name=value` within a time.
+    pub(crate) fn says(&mut self, name: &str, value: u32, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while let Ok((said, number)) =
+            self.said.recv_timeout(until.saturating_duration_since(Instant::now()))
+        {
+            self.note(&said, number);
+            if said == name && number == value {
+                return true;
+            }
+        }
+        false
     }
 
     /// Waits until the image has said `name=value`.
@@ -186,7 +208,11 @@ fn listen(mut output: impl Read, teller: &Sender<(String, u32)>, bytes: &AtomicU
 
 /// A plain connection to a board.
 pub(crate) fn dial(port: u16) -> Outcome<TcpStream> {
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    set_up(TcpStream::connect(("127.0.0.1", port))?)
+}
+
+/// Lets a plain connection wait no longer than anything else.
+pub(crate) fn set_up(stream: TcpStream) -> Outcome<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

@@ -1,13 +1,13 @@
 //! A client that speaks bytes, and so may do what an engine would not.
 
 use crate::Outcome;
-use crate::emulator::dial;
+use crate::emulator::{PATIENCE, dial, set_up};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 use tofu_std::{HEADER_LEN, Header, Opcode};
 
-/// A connection to a board.
+/// A connection with a board.
 pub(crate) struct Raw {
     pub(crate) stream: TcpStream,
 }
@@ -21,6 +21,15 @@ impl Raw {
         if header.opcode != Opcode::HelloResponse {
             return Err(format!("instead of a greeting came {}", header.opcode).into());
         }
+        Ok(raw)
+    }
+
+    /// Waits for a board that connects, and answers its hello.
+    pub(crate) fn accept(port: u16) -> Outcome<Raw> {
+        let (stream, _) = TcpListener::bind(("127.0.0.1", port))?.accept()?;
+        let mut raw = Raw { stream: set_up(stream)? };
+        let (hello, _) = raw.read()?;
+        raw.stream.write_all(&frame(Opcode::HelloResponse, hello.id, b""))?;
         Ok(raw)
     }
 
@@ -43,7 +52,10 @@ impl Raw {
             while !rest.is_empty() {
                 match self.stream.write(&rest) {
                     Ok(count) => drop(rest.drain(..count)),
-                    Err(error) if is_timeout(&error) => return Ok((id - 1, rest)),
+                    Err(error) if is_timeout(&error) => {
+                        self.stream.set_write_timeout(Some(PATIENCE))?;
+                        return Ok((id - 1, rest));
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }

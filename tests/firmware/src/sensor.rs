@@ -2,11 +2,12 @@
 
 use crate::client::Client;
 use crate::emulator::{Emulator, PATIENCE, Place};
+use crate::raw::{Raw, frame};
 use crate::table::Row;
 use crate::{Outcome, check, ensure, row};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tofu_std::testing::free_tcp_port;
 use tofu_std::{Engine, Message, Opcode, Received, Status};
 
@@ -16,6 +17,12 @@ const LOG: usize = 100 * 1024;
 const PROGRESS: usize = 25 * 1024;
 /// Free messages with one that is filled in for the next try, at least.
 const ALMOST_ALL: u32 = 15;
+/// How long the board has for some requests, before it gets more.
+const MOMENT: Duration = Duration::from_millis(10);
+/// Requests at once: many times the pool's messages.
+const SOME: u64 = 250;
+/// More answers than fit between the board and a host that does not read.
+const MANY: u64 = 500_000;
 
 /// `tofu serve`; ends when dropped, without a goodbye.
 struct Serve(Child);
@@ -59,6 +66,11 @@ pub(crate) fn run(place: &Place) -> Outcome<Row> {
         }
         Ok(())
     })?;
+    check(
+        "sensor",
+        "a host that asks and does not listen uses up the pool, which is said; then all recovers",
+        || exhaust(&mut board, port),
+    )?;
     let host = listen(port)?;
     check("sensor", "it tells its readings, and that it lives", || hear(&host))?;
     check("sensor", "it answers its host's requests", || ask(&host))?;
@@ -75,6 +87,38 @@ pub(crate) fn run(place: &Place) -> Outcome<Row> {
 
 fn closed() -> u32 {
     Status::ChannelClosed.code().into()
+}
+
+/// Asks without reading an answer, until the board has no message left to take another request; then reads
+/// them all.
+///
+/// It takes a board that is the client. A server does not read whose answers are not sent: each of four
+/// channels holds at most half of what the others have left, 8, 4, 2 and 1 of 16 messages.
+fn exhaust(board: &mut Emulator, port: u16) -> Outcome {
+    let mut host = Raw::accept(port)?;
+    board.wait("connected")?;
+    let (mut asked, dry) = (0, Status::PoolEmpty.code().into());
+    while !board.says("notice", dry, MOMENT) {
+        ensure(asked < MANY, || format!("{asked} requests do not use up the pool"))?;
+        for _ in 0..SOME {
+            asked += 1;
+            host.stream.write_all(&frame(Opcode::Request, asked, b""))?;
+        }
+    }
+    host.stream.write_all(&frame(Opcode::ByeRequest, asked + 1, b""))?;
+    let mut answered = 0;
+    loop {
+        let (header, _) = host.read()?;
+        match header.opcode {
+            Opcode::Signal => {}
+            Opcode::Response if header.id == answered + 1 => answered += 1,
+            Opcode::ByeResponse if answered == asked => break,
+            _ => return Err(format!("after {answered} of {asked} came {header:?}").into()),
+        }
+    }
+    board.wait_value("notice", closed())?;
+    let free = board.wait("free")?;
+    ensure(free >= ALMOST_ALL, || format!("only {free} messages are free"))
 }
 
 /// Listens, and answers the board's hello.
