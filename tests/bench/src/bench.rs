@@ -1,0 +1,112 @@
+//! How a mode is run: in rounds, one contender after the other, under the eye of a watchdog.
+
+use crate::Outcome;
+use crate::contenders::{Client, Contender, Pattern, client};
+use crate::control::Peer;
+use crate::row::{Row, Transport};
+use crate::watchdog::Watchdog;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::cell::Cell;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The most that one measurement may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a run is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    /// How long one measurement goes on.
+    pub(crate) time: Duration,
+    /// Correctness only: as little as possible of everything.
+    pub(crate) smoke: bool,
+}
+
+/// A run, and what it has found so far.
+pub(crate) struct Bench {
+    pub(crate) plan: Plan,
+    pub(crate) rows: Vec<Row>,
+    watchdog: Watchdog,
+    progress: ProgressBar,
+    scratch: TempDir,
+    sockets: Cell<u32>,
+}
+
+impl Bench {
+    pub(crate) fn new(plan: Plan) -> Outcome<Bench> {
+        let style = ProgressStyle::with_template("{elapsed} {msg}")?;
+        let progress = ProgressBar::no_length().with_style(style);
+        let (watchdog, scratch) = (Watchdog::start(), TempDir::new()?);
+        Ok(Bench { plan, rows: Vec::new(), watchdog, progress, scratch, sockets: Cell::new(0) })
+    }
+
+    /// Measures each contender once a round: A B A B. What each of them came to, in its rounds.
+    pub(crate) fn interleave<T>(
+        &self,
+        what: &str,
+        contenders: &[Contender],
+        mut measure: impl FnMut(Contender) -> Outcome<T>,
+    ) -> Outcome<Vec<(Contender, Vec<T>)>> {
+        let mut all: Vec<_> = contenders.iter().map(|&contender| (contender, vec![])).collect();
+        for round in 1..=self.plan.rounds {
+            for (contender, values) in &mut all {
+                let what = format!("{what}, {contender}, round {round}");
+                self.progress.set_message(what.clone());
+                let outcome = self.watchdog.guard(&what, LIMIT, || measure(*contender));
+                values.push(outcome.map_err(|error| format!("{what}: {error}"))?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Starts a server in a process of its own, and a client without channels.
+    pub(crate) fn connect(
+        &self,
+        contender: Contender,
+        pattern: Pattern,
+        transport: Transport,
+    ) -> Outcome<(Server, Box<dyn Client>)> {
+        let server = self.serve(contender, pattern, transport)?;
+        let client = client(contender, pattern, &server.address)?;
+        Ok((server, client))
+    }
+
+    /// Starts a server in a process of its own.
+    pub(crate) fn serve(
+        &self,
+        contender: Contender,
+        pattern: Pattern,
+        transport: Transport,
+    ) -> Outcome<Server> {
+        let mut arguments = vec!["serve", contender.argument(), pattern.argument()];
+        let path = self.scratch.path().join(format!("{}.sock", self.sockets.get()));
+        let path = path.to_str().ok_or("the temporary directory has an odd name")?;
+        if transport == Transport::Uds {
+            self.sockets.set(self.sockets.get() + 1);
+            arguments.push(path);
+        }
+        let mut peer = Peer::start(&arguments)?;
+        let address = peer.address()?;
+        Ok(Server { peer, address })
+    }
+
+    /// Nothing more is measured.
+    pub(crate) fn finish(&self) {
+        self.progress.finish_and_clear();
+    }
+}
+
+/// A server that runs. Ends when dropped.
+pub(crate) struct Server {
+    pub(crate) peer: Peer,
+    pub(crate) address: String,
+}
+
+/// One number of each of the things measured.
+pub(crate) fn pick<T>(
+    measured: &[(Contender, Vec<T>)],
+    number: impl Fn(&T) -> f64,
+) -> Vec<(Contender, Vec<f64>)> {
+    measured.iter().map(|(who, values)| (*who, values.iter().map(&number).collect())).collect()
+}

@@ -1,0 +1,146 @@
+//! How fast tofu-std is, beside what a user would pick instead. See this package's README.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `modes` | what is measured, one module each |
+//! | `contenders` | who is compared, behind the same few verbs |
+//! | `bench` | rounds, interleaved; the server's process |
+//! | `exchange` | what several modes do with a client |
+//! | `control` | the other end's process, and what is said between the two |
+//! | `row`, `stats` | one line of the results and its goal; medians |
+//! | `report` | the table, the JSON and the chart |
+//! | `heap`, `watchdog` | allocations, counted; an end for what hangs |
+//! | `core_path`, `wire` | a message's way through the engine alone; a buffer as its transport |
+
+mod bench;
+mod contenders;
+mod control;
+mod core_path;
+mod exchange;
+mod heap;
+mod modes;
+mod report;
+mod row;
+mod stats;
+mod watchdog;
+mod wire;
+
+use bench::{Bench, Plan};
+use clap::{Parser, Subcommand, ValueEnum};
+use contenders::{Contender, Pattern, Place};
+use core_path::CorePath;
+use modes::Mode;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What may go wrong.
+type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Fails with `complaint` unless `condition` holds.
+fn ensure(condition: bool, complaint: &str) -> Outcome {
+    if condition { Ok(()) } else { Err(complaint.into()) }
+}
+
+/// How fast tofu-std is, beside what a user would pick instead.
+#[derive(Parser)]
+#[command(name = "tofu-bench", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Args)]
+struct Args {
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Mode::value_variants().to_vec())]
+    modes: Vec<Mode>,
+    /// How often everything is measured; medians are told
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(5..=1_000))]
+    rounds: u16,
+    /// Milliseconds of each measurement
+    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    millis: u64,
+    /// Correctness only: everything once, and as little of it as possible
+    #[arg(long)]
+    smoke: bool,
+    /// Where the JSON and the chart go
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    out: PathBuf,
+    /// Fail where a goal is not kept
+    #[arg(long, conflicts_with = "smoke")]
+    check: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The server's end, started by this program itself
+    #[command(hide = true)]
+    Serve { contender: Contender, pattern: Pattern, path: Option<PathBuf> },
+    /// A client that sends signals flat out, started by this program itself
+    #[command(hide = true)]
+    Flood { contender: Contender, address: String, size: u16 },
+    /// Messages through the engine alone, for tools that count instructions
+    CorePath { count: u64, batch: u64 },
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    match cli.command {
+        None => run(&cli.args),
+        Some(Command::Serve { contender, pattern, path }) => {
+            control::attend();
+            rlimit::increase_nofile_limit(u64::MAX)?;
+            contenders::serve(contender, pattern, &path.map_or(Place::Tcp, Place::Uds))
+        }
+        Some(Command::Flood { contender, address, size }) => flood(contender, &address, size),
+        Some(Command::CorePath { count, batch }) => CorePath::over_wire()?.run(count, batch),
+    }
+}
+
+fn run(args: &Args) -> Outcome {
+    let plan = match args.smoke {
+        true => Plan { rounds: 1, time: Duration::from_millis(10), smoke: true },
+        false => Plan {
+            rounds: args.rounds.into(),
+            time: Duration::from_millis(args.millis),
+            smoke: false,
+        },
+    };
+    let mut bench = Bench::new(plan)?;
+    for mode in &args.modes {
+        mode.run(&mut bench)?;
+    }
+    bench.finish();
+    report::print(&bench.rows);
+    if args.smoke {
+        return Ok(());
+    }
+    report::write(&bench.rows, &args.out)?;
+    let missed = bench.rows.iter().filter(|row| row.is_short()).count();
+    ensure(missed == 0 || !args.check, &format!("{missed} goals are not kept"))
+}
+
+/// Sends signals until the process ends.
+fn flood(contender: Contender, address: &str, size: u16) -> Outcome {
+    control::attend();
+    let mut client = contenders::client(contender, Pattern::Requests, address)?;
+    client.open(1)?;
+    let body = exchange::body(size.into());
+    control::say(format_args!("ready {address}"));
+    loop {
+        client.signal(0, &body)?;
+    }
+}

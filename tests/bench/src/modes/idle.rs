@@ -1,0 +1,83 @@
+//! Round trips beside channels that do nothing, and what memory these take.
+
+use super::SMALL;
+use crate::bench::{Bench, pick};
+use crate::contenders::{Client, Contender, Pattern};
+use crate::exchange::{body, round_trips};
+use crate::heap::Heap;
+use crate::row::{Baseline, Row, Transport, Unit};
+use crate::{Outcome, ensure};
+
+const COUNTS: &[usize] = &[1, 100, 1_000, 10_000];
+/// File descriptors of a process beside those of its channels.
+const OTHER_FILES: u64 = 100;
+
+/// What one round finds.
+struct Found {
+    /// The median of the round trips without an idle channel.
+    alone: f64,
+    /// With each of the numbers of idle channels.
+    beside: Vec<f64>,
+    /// Bytes on the heap for each of the most channels.
+    at_client: f64,
+    at_server: f64,
+}
+
+pub(super) fn run(bench: &mut Bench) -> Outcome {
+    let counts = if bench.plan.smoke { &COUNTS[..2] } else { COUNTS };
+    let most = counts[counts.len() - 1];
+    let files = rlimit::increase_nofile_limit(u64::MAX)?;
+    ensure(files >= most as u64 + OTHER_FILES, "too few file descriptors are allowed: ulimit -Hn")?;
+    for transport in Transport::ALL {
+        let what = format!("idle channels, {transport}");
+        let found = bench.interleave(&what, &[Contender::Tofu], |contender| {
+            measure(bench, contender, transport, counts)
+        })?;
+        let alone = pick(&found, |found| found.alone).swap_remove(0).1;
+        for (index, &count) in counts.iter().enumerate() {
+            let parameter = (count as u64, "idle");
+            let samples = pick(&found, |found| found.beside[index]);
+            let row = Row::new(BESIDE, transport, parameter, Unit::Nanoseconds, samples)
+                .beside(Baseline::Own("no idle", alone.clone()));
+            bench.rows.push(if count == 10_000 { row.at_most(1.1, 1.0) } else { row });
+        }
+        let memory = |what, bytes: fn(&Found) -> f64| {
+            let (parameter, samples) = ((most as u64, "idle"), pick(&found, bytes));
+            let row = Row::new(what, transport, parameter, Unit::Bytes, samples);
+            row.beside(Baseline::None).at_most(1_024.0, 256.0)
+        };
+        bench.rows.push(memory("heap per channel, client", |found| found.at_client));
+        bench.rows.push(memory("heap per channel, server", |found| found.at_server));
+    }
+    Ok(())
+}
+
+const BESIDE: &str = "round trip, 64 B, p50";
+
+fn measure(
+    bench: &Bench,
+    contender: Contender,
+    transport: Transport,
+    counts: &[usize],
+) -> Outcome<Found> {
+    let (mut server, mut client) = bench.connect(contender, Pattern::Requests, transport)?;
+    client.open(1)?;
+    let body = body(SMALL);
+    let round_trip = |client: &mut dyn Client| round_trips(client, 0, &body, bench.plan.time);
+    let alone = round_trip(&mut *client)?.p50;
+    let before = (Heap::now(), server.peer.heap()?);
+    let (mut beside, mut open) = (vec![], 0);
+    for &count in counts {
+        client.open(count - open)?;
+        open = count;
+        beside.push(round_trip(&mut *client)?.p50);
+    }
+    let after = (Heap::now(), server.peer.heap()?);
+    let per_channel = |after: Heap, before| after.growth_since(before) as f64 / open as f64;
+    Ok(Found {
+        alone,
+        beside,
+        at_client: per_channel(after.0, before.0),
+        at_server: per_channel(after.1, before.1),
+    })
+}

@@ -1,0 +1,43 @@
+//! Signals one way, as many as go through.
+
+use super::SIZES;
+use crate::Outcome;
+use crate::bench::{Bench, pick};
+use crate::contenders::{Contender, Pattern};
+use crate::exchange::{body, stream};
+use crate::row::{Baseline, Row, Transport, Unit};
+
+/// From this size on bytes are what counts, not messages.
+const LARGE: u64 = 16 * 1_024;
+
+pub(super) fn run(bench: &mut Bench) -> Outcome {
+    for transport in Transport::ALL {
+        for size in SIZES {
+            measure(bench, transport, size)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(bench: &mut Bench, transport: Transport, size: u64) -> Outcome {
+    let what = format!("stream, {transport}, {size} B");
+    let rates = bench.interleave(&what, Contender::BUILT, |contender| {
+        let (mut server, mut client) = bench.connect(contender, Pattern::Stream, transport)?;
+        client.open(1)?;
+        let body = body(size);
+        stream(&mut *client, &mut server.peer, &body, bench.plan.time / 4)?;
+        stream(&mut *client, &mut server.peer, &body, bench.plan.time)
+    })?;
+    let (unit, scale) = match size {
+        LARGE.. => (Unit::BytesPerSecond, size as f64),
+        _ => (Unit::PerSecond, 1.0),
+    };
+    let samples = pick(&rates, |rate| rate * scale);
+    let row = Row::new("one-way stream", transport, (size, "B"), unit, samples);
+    bench.rows.push(match size {
+        64 => row.beside(Baseline::Contender(Contender::Zmq)).at_least(1.0, 2.0),
+        65_535 => row.at_least(0.85, 0.95),
+        _ => row,
+    });
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Everything that was measured, for other programs.
+
+use crate::row::{Baseline, Goal, Row};
+use crate::stats::median;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Writes all rows.
+pub(crate) fn write(rows: &[Row], path: &Path) -> io::Result<()> {
+    let rows: Vec<_> = rows.iter().map(object).collect();
+    fs::write(path, format!("{:#}\n", json!({ "rows": rows })))
+}
+
+fn object(row: &Row) -> Value {
+    let mut values = Map::new();
+    for (contender, samples) in &row.samples {
+        values.insert(contender.argument().into(), figures(samples));
+    }
+    let baseline = match &row.baseline {
+        Baseline::None => Value::Null,
+        Baseline::Contender(contender) => contender.argument().into(),
+        Baseline::Own(name, samples) => {
+            values.insert((*name).into(), figures(samples));
+            (*name).into()
+        }
+    };
+    let goal = row.goal.map(|goal| match goal {
+        Goal::AtMost { bound, aim } => json!({ "at_most": bound, "aim": aim }),
+        Goal::AtLeast { bound, aim } => json!({ "at_least": bound, "aim": aim }),
+    });
+    let (parameter, of) = row.parameter;
+    json!({
+        "what": row.what,
+        "over": row.transport.map(|transport| transport.to_string()),
+        "parameter": parameter,
+        "of": of,
+        "unit": row.unit.name(),
+        "values": values,
+        "baseline": baseline,
+        "ratio": row.ratio(),
+        "goal": goal,
+        "verdict": row.verdict().map(|verdict| verdict.to_string()),
+    })
+}
+
+/// The median, and the value of each round.
+fn figures(samples: &[f64]) -> Value {
+    json!({ "median": median(samples), "rounds": samples })
+}

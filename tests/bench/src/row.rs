@@ -1,0 +1,197 @@
+//! One line of the results: what was measured, beside what, and what it had to reach.
+
+use crate::contenders::Contender;
+use crate::stats::median;
+use std::fmt;
+
+/// The values of some rounds.
+pub(crate) type Samples = Vec<(Contender, Vec<f64>)>;
+
+/// Which kind of socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Uds,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Transport; 2] = [Transport::Tcp, Transport::Uds];
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "TCP",
+            Transport::Uds => "UDS",
+        })
+    }
+}
+
+/// What values are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Nanoseconds,
+    PerSecond,
+    BytesPerSecond,
+    Bytes,
+    Count,
+    /// One value divided by another.
+    Times,
+}
+
+impl Unit {
+    /// A value as people read it.
+    pub(crate) fn show(self, value: f64) -> String {
+        match self {
+            Unit::Nanoseconds if value < 1_000.0 => format!("{value:.0} ns"),
+            Unit::Nanoseconds if value < 1e6 => format!("{:.1} µs", value / 1e3),
+            Unit::Nanoseconds => format!("{:.2} ms", value / 1e6),
+            Unit::PerSecond if value < 1e6 => format!("{:.1} k/s", value / 1e3),
+            Unit::PerSecond => format!("{:.2} M/s", value / 1e6),
+            Unit::BytesPerSecond => format!("{:.0} MB/s", value / 1e6),
+            Unit::Bytes => format!("{value:.0} B"),
+            Unit::Count => format!("{value}"),
+            Unit::Times => format!("{value:.2}"),
+        }
+    }
+
+    /// As the JSON names it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Unit::Nanoseconds => "ns",
+            Unit::PerSecond => "1/s",
+            Unit::BytesPerSecond => "bytes/s",
+            Unit::Bytes => "bytes",
+            Unit::Count => "count",
+            Unit::Times => "times",
+        }
+    }
+}
+
+/// What tofu's value is divided by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Baseline {
+    /// Nothing: the value itself counts.
+    None,
+    Contender(Contender),
+    /// Values of tofu itself, under easier circumstances.
+    Own(&'static str, Vec<f64>),
+}
+
+/// What has to be reached, and what should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Goal {
+    AtMost { bound: f64, aim: f64 },
+    AtLeast { bound: f64, aim: f64 },
+}
+
+impl Goal {
+    fn verdict(self, value: f64) -> Verdict {
+        let reaches = |goal: f64| match self {
+            Goal::AtMost { .. } => value <= goal,
+            Goal::AtLeast { .. } => value >= goal,
+        };
+        let (Goal::AtMost { bound, aim } | Goal::AtLeast { bound, aim }) = self;
+        match (reaches(bound), reaches(aim)) {
+            (true, true) if aim != bound => Verdict::Reached,
+            (true, _) => Verdict::Kept,
+            (false, _) => Verdict::Missed,
+        }
+    }
+}
+
+/// Whether a goal is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// And what was aimed at, too.
+    Reached,
+    Kept,
+    Missed,
+    /// There is nothing to compare with.
+    Unknown,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Verdict::Reached => "aim reached",
+            Verdict::Kept => "kept",
+            Verdict::Missed => "MISSED",
+            Verdict::Unknown => "needs peers",
+        })
+    }
+}
+
+/// One line of the results.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    pub(crate) transport: Option<Transport>,
+    /// The number that varies between the rows of one mode, such as a size, and in what it is.
+    pub(crate) parameter: (u64, &'static str),
+    pub(crate) unit: Unit,
+    pub(crate) samples: Samples,
+    pub(crate) baseline: Baseline,
+    pub(crate) goal: Option<Goal>,
+}
+
+impl Row {
+    /// Beside raw sockets, without a goal.
+    pub(crate) fn new(
+        what: &'static str,
+        transport: impl Into<Option<Transport>>,
+        parameter: (u64, &'static str),
+        unit: Unit,
+        samples: Samples,
+    ) -> Row {
+        let transport = transport.into();
+        let baseline = Baseline::Contender(Contender::Raw);
+        Row { what, transport, parameter, unit, samples, baseline, goal: None }
+    }
+
+    pub(crate) fn beside(mut self, baseline: Baseline) -> Row {
+        self.baseline = baseline;
+        self
+    }
+
+    pub(crate) fn at_most(mut self, bound: f64, aim: f64) -> Row {
+        self.goal = Some(Goal::AtMost { bound, aim });
+        self
+    }
+
+    pub(crate) fn at_least(mut self, bound: f64, aim: f64) -> Row {
+        self.goal = Some(Goal::AtLeast { bound, aim });
+        self
+    }
+
+    /// The median of a contender's values.
+    pub(crate) fn value(&self, contender: Contender) -> Option<f64> {
+        let (_, values) = self.samples.iter().find(|(who, _)| *who == contender)?;
+        Some(median(values))
+    }
+
+    /// tofu's value divided by the baseline's.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        let base = match &self.baseline {
+            Baseline::None => return None,
+            Baseline::Contender(contender) => self.value(*contender)?,
+            Baseline::Own(_, values) => median(values),
+        };
+        Some(self.value(Contender::Tofu)? / base)
+    }
+
+    /// Whether the goal is kept, if there is one.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        let value = match self.baseline {
+            Baseline::None => self.value(Contender::Tofu),
+            _ => self.ratio(),
+        };
+        let goal = self.goal?;
+        Some(value.map_or(Verdict::Unknown, |value| goal.verdict(value)))
+    }
+
+    /// Whether there is a goal, and it is not known to be kept.
+    pub(crate) fn is_short(&self) -> bool {
+        matches!(self.verdict(), Some(Verdict::Missed | Verdict::Unknown))
+    }
+}
