@@ -3,10 +3,12 @@
 use crate::Outcome;
 use crate::contenders::{Client, Contender, Pattern, client};
 use crate::control::Peer;
-use crate::row::{Row, Transport};
+use crate::row::Row;
+use crate::setting::{Cores, Setting, Transport, stay_on};
 use crate::watchdog::Watchdog;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -29,62 +31,85 @@ pub(crate) struct Bench {
     pub(crate) rows: Vec<Row>,
     watchdog: Watchdog,
     progress: ProgressBar,
+    cores: Cores,
     scratch: TempDir,
-    sockets: Cell<u32>,
+    /// Unix sockets so far.
+    sockets: AtomicU32,
 }
 
 impl Bench {
     pub(crate) fn new(plan: Plan) -> Outcome<Bench> {
         let style = ProgressStyle::with_template("{elapsed} {msg}")?;
         let progress = ProgressBar::no_length().with_style(style);
-        let (watchdog, scratch) = (Watchdog::start(), TempDir::new()?);
-        Ok(Bench { plan, rows: Vec::new(), watchdog, progress, scratch, sockets: Cell::new(0) })
+        Ok(Bench {
+            plan,
+            rows: Vec::new(),
+            watchdog: Watchdog::start(),
+            progress,
+            cores: Cores::find(),
+            scratch: TempDir::new()?,
+            sockets: AtomicU32::new(0),
+        })
     }
 
-    /// Measures each contender once a round: A B A B. What each of them came to, in its rounds.
-    pub(crate) fn interleave<T>(
+    /// Measures each contender once a round: A B A B. What each of them came to, in its rounds. Each
+    /// measurement has its own thread, which may be kept on a core.
+    pub(crate) fn interleave<T: Send>(
         &self,
         what: &str,
         contenders: &[Contender],
-        mut measure: impl FnMut(Contender) -> Outcome<T>,
+        measure: impl Fn(Contender) -> Outcome<T> + Sync,
     ) -> Outcome<Vec<(Contender, Vec<T>)>> {
         let mut all: Vec<_> = contenders.iter().map(|&contender| (contender, vec![])).collect();
         for round in 1..=self.plan.rounds {
             for (contender, values) in &mut all {
                 let what = format!("{what}, {contender}, round {round}");
                 self.progress.set_message(what.clone());
-                let outcome = self.watchdog.guard(&what, LIMIT, || measure(*contender));
+                let outcome = self.watchdog.guard(&what, LIMIT, || {
+                    thread::scope(|scope| scope.spawn(|| measure(*contender)).join())
+                });
+                let outcome = outcome.unwrap_or_else(|_| Err("it panicked".into()));
                 values.push(outcome.map_err(|error| format!("{what}: {error}"))?);
             }
         }
         Ok(all)
     }
 
-    /// Starts a server in a process of its own, and a client without channels.
+    /// Starts a server in a process of its own, and a client without channels. Keeps this thread on
+    /// the client's core.
     pub(crate) fn connect(
         &self,
         contender: Contender,
         pattern: Pattern,
-        transport: Transport,
+        setting: Setting,
     ) -> Outcome<(Server, Box<dyn Client>)> {
-        let server = self.serve(contender, pattern, transport)?;
+        let cores = self.cores.of(setting.placement);
+        let server =
+            self.serve(contender, pattern, setting.transport, cores.map(|(_, server)| server))?;
+        if let Some((client, _)) = cores {
+            stay_on(client);
+        }
         let client = client(contender, pattern, &server.address)?;
         Ok((server, client))
     }
 
-    /// Starts a server in a process of its own.
-    pub(crate) fn serve(
+    fn serve(
         &self,
         contender: Contender,
         pattern: Pattern,
         transport: Transport,
+        core: Option<usize>,
     ) -> Outcome<Server> {
-        let mut arguments = vec!["serve", contender.argument(), pattern.argument()];
-        let path = self.scratch.path().join(format!("{}.sock", self.sockets.get()));
+        let number = self.sockets.fetch_add(1, Ordering::Relaxed);
+        let path = self.scratch.path().join(format!("{number}.sock"));
         let path = path.to_str().ok_or("the temporary directory has an odd name")?;
+        let core = core.map(|core| core.to_string());
+        let mut arguments = vec!["serve", contender.argument(), pattern.argument()];
         if transport == Transport::Uds {
-            self.sockets.set(self.sockets.get() + 1);
-            arguments.push(path);
+            arguments.extend(["--uds", path]);
+        }
+        if let Some(core) = &core {
+            arguments.extend(["--core", core]);
         }
         let mut peer = Peer::start(&arguments)?;
         let address = peer.address()?;

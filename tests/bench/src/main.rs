@@ -5,6 +5,7 @@
 //! | `modes` | what is measured, one module each |
 //! | `contenders` | who is compared, behind the same few verbs |
 //! | `bench` | rounds, interleaved; the server's process |
+//! | `setting` | TCP or Unix sockets, and on which cores |
 //! | `exchange` | what several modes do with a client |
 //! | `control` | the other end's process, and what is said between the two |
 //! | `row`, `stats` | one line of the results and its goal; medians |
@@ -21,6 +22,7 @@ mod heap;
 mod modes;
 mod report;
 mod row;
+mod setting;
 mod stats;
 mod watchdog;
 mod wire;
@@ -79,7 +81,14 @@ struct Args {
 enum Command {
     /// The server's end, started by this program itself
     #[command(hide = true)]
-    Serve { contender: Contender, pattern: Pattern, path: Option<PathBuf> },
+    Serve {
+        contender: Contender,
+        pattern: Pattern,
+        #[arg(long)]
+        uds: Option<PathBuf>,
+        #[arg(long)]
+        core: Option<usize>,
+    },
     /// A client that sends signals flat out, started by this program itself
     #[command(hide = true)]
     Flood { contender: Contender, address: String, size: u16 },
@@ -100,10 +109,13 @@ fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         None => run(&cli.args),
-        Some(Command::Serve { contender, pattern, path }) => {
+        Some(Command::Serve { contender, pattern, uds, core }) => {
+            if let Some(core) = core {
+                setting::stay_on(core);
+            }
             control::attend();
             rlimit::increase_nofile_limit(u64::MAX)?;
-            contenders::serve(contender, pattern, &path.map_or(Place::Tcp, Place::Uds))
+            contenders::serve(contender, pattern, &uds.map_or(Place::Tcp, Place::Uds))
         }
         Some(Command::Flood { contender, address, size }) => flood(contender, &address, size),
         Some(Command::CorePath { count, batch }) => CorePath::over_wire()?.run(count, batch),

@@ -1,31 +1,12 @@
 //! One line of the results: what was measured, beside what, and what it had to reach.
 
 use crate::contenders::Contender;
+use crate::setting::Setting;
 use crate::stats::median;
 use std::fmt;
 
 /// The values of some rounds.
 pub(crate) type Samples = Vec<(Contender, Vec<f64>)>;
-
-/// Which kind of socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
-    Tcp,
-    Uds,
-}
-
-impl Transport {
-    pub(crate) const ALL: [Transport; 2] = [Transport::Tcp, Transport::Uds];
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Transport::Tcp => "TCP",
-            Transport::Uds => "UDS",
-        })
-    }
-}
 
 /// What values are in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +16,6 @@ pub(crate) enum Unit {
     BytesPerSecond,
     Bytes,
     Count,
-    /// One value divided by another.
-    Times,
 }
 
 impl Unit {
@@ -50,8 +29,8 @@ impl Unit {
             Unit::PerSecond => format!("{:.2} M/s", value / 1e6),
             Unit::BytesPerSecond => format!("{:.0} MB/s", value / 1e6),
             Unit::Bytes => format!("{value:.0} B"),
-            Unit::Count => format!("{value}"),
-            Unit::Times => format!("{value:.2}"),
+            Unit::Count if value > 0.0 && value < 0.01 => format!("{value:.0e}"),
+            Unit::Count => format!("{value:.2}"),
         }
     }
 
@@ -63,7 +42,6 @@ impl Unit {
             Unit::BytesPerSecond => "bytes/s",
             Unit::Bytes => "bytes",
             Unit::Count => "count",
-            Unit::Times => "times",
         }
     }
 }
@@ -126,7 +104,8 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) what: &'static str,
-    pub(crate) transport: Option<Transport>,
+    /// `None` in memory.
+    pub(crate) setting: Option<Setting>,
     /// The number that varies between the rows of one mode, such as a size, and in what it is.
     pub(crate) parameter: (u64, &'static str),
     pub(crate) unit: Unit,
@@ -139,14 +118,20 @@ impl Row {
     /// Beside raw sockets, without a goal.
     pub(crate) fn new(
         what: &'static str,
-        transport: impl Into<Option<Transport>>,
+        setting: impl Into<Option<Setting>>,
         parameter: (u64, &'static str),
         unit: Unit,
         samples: Samples,
     ) -> Row {
-        let transport = transport.into();
-        let baseline = Baseline::Contender(Contender::Raw);
-        Row { what, transport, parameter, unit, samples, baseline, goal: None }
+        Row {
+            what,
+            setting: setting.into(),
+            parameter,
+            unit,
+            samples,
+            baseline: Baseline::Contender(Contender::Raw),
+            goal: None,
+        }
     }
 
     pub(crate) fn beside(mut self, baseline: Baseline) -> Row {
@@ -164,10 +149,15 @@ impl Row {
         self
     }
 
-    /// The median of a contender's values.
-    pub(crate) fn value(&self, contender: Contender) -> Option<f64> {
+    /// A contender's values.
+    pub(crate) fn of(&self, contender: Contender) -> Option<&[f64]> {
         let (_, values) = self.samples.iter().find(|(who, _)| *who == contender)?;
-        Some(median(values))
+        Some(values)
+    }
+
+    /// Their median.
+    pub(crate) fn value(&self, contender: Contender) -> Option<f64> {
+        self.of(contender).map(median)
     }
 
     /// tofu's value divided by the baseline's.

@@ -6,7 +6,10 @@ use crate::bench::{Bench, Server, pick};
 use crate::contenders::{Client, Contender, Pattern};
 use crate::exchange::{body, requests, signals};
 use crate::heap::Heap;
-use crate::row::{Baseline, Row, Transport, Unit};
+use crate::row::{Baseline, Row, Unit};
+use crate::setting::{Placement, Setting, Transport};
+
+const SETTING: Setting = Setting { transport: Transport::Tcp, placement: Placement::TwoCores };
 
 /// What is sent.
 #[derive(Clone, Copy)]
@@ -28,8 +31,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
     for (what, traffic, size, count) in CASES {
         let count = if bench.plan.smoke { count / 100 } else { count };
         let counted = bench.interleave(what, &[Contender::Tofu], |contender| {
-            let (mut server, mut client) =
-                bench.connect(contender, Pattern::Requests, Transport::Tcp)?;
+            let (mut server, mut client) = bench.connect(contender, Pattern::Requests, SETTING)?;
             client.open(1)?;
             measure(&mut server, &mut *client, traffic, &body(size), count)
         })?;
@@ -38,7 +40,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
             .into_iter()
             .map(|(who, each)| (who, vec![each.iter().sum::<f64>() / each.len() as f64]))
             .collect();
-        let row = Row::new(what, Transport::Tcp, (size, "B"), Unit::Count, mean);
+        let row = Row::new(what, SETTING, (size, "B"), Unit::Count, mean);
         bench.rows.push(row.beside(Baseline::None).at_most(0.0, 0.0));
     }
     Ok(())

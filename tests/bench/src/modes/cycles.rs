@@ -3,19 +3,20 @@
 use crate::Outcome;
 use crate::bench::Bench;
 use crate::contenders::{Client, Contender, Pattern};
-use crate::row::{Row, Transport, Unit};
+use crate::row::{Row, Unit};
+use crate::setting::{Placement, Setting};
 use std::time::{Duration, Instant};
 
 pub(super) fn run(bench: &mut Bench) -> Outcome {
-    for transport in Transport::ALL {
-        let what = format!("cycles, {transport}");
+    for setting in Placement::FIXED.into_iter().flat_map(Setting::at) {
+        let what = format!("cycles, {setting}");
         let rates = bench.interleave(&what, Contender::WITH_CHANNELS, |contender| {
-            let (_server, mut client) = bench.connect(contender, Pattern::Cycles, transport)?;
+            let (_server, mut client) = bench.connect(contender, Pattern::Cycles, setting)?;
             cycles(&mut *client, bench.plan.time / 4)?;
             cycles(&mut *client, bench.plan.time)
         })?;
         let row =
-            Row::new("connect, hello, bye", transport, (1, "at a time"), Unit::PerSecond, rates);
+            Row::new("connect, hello, bye", setting, (1, "at a time"), Unit::PerSecond, rates);
         bench.rows.push(row.at_least(0.5, 0.8));
     }
     Ok(())

@@ -2,42 +2,58 @@
 
 use super::SMALL;
 use crate::Outcome;
-use crate::bench::Bench;
+use crate::bench::{Bench, pick};
 use crate::contenders::{Contender, Pattern};
 use crate::control::Peer;
 use crate::exchange::{body, round_trips};
-use crate::row::{Baseline, Row, Transport, Unit};
+use crate::row::{Baseline, Row, Unit};
+use crate::setting::{Placement, Setting};
+
+/// Three processes: there are hardly as many cores.
+const PLACEMENT: Placement = Placement::Free;
+/// Bodies of the signals.
+const FLOODS: [u64; 2] = [SMALL, 65_535];
+
+/// Percentiles 99 of the round trips, in nanoseconds.
+struct Found {
+    alone: f64,
+    /// Beside each of the floods.
+    beside: Vec<f64>,
+}
 
 pub(super) fn run(bench: &mut Bench) -> Outcome {
-    for transport in Transport::ALL {
-        for size in [SMALL, 65_535] {
-            let what = format!("fairness, {transport}, {size} B");
-            let ratios = bench.interleave(&what, Contender::WITH_CHANNELS, |contender| {
-                measure(bench, contender, transport, size)
-            })?;
-            let row = Row::new(WHAT, transport, (size, "B flood"), Unit::Times, ratios);
-            bench.rows.push(row.beside(Baseline::None).at_most(5.0, 5.0));
+    for setting in Setting::at(PLACEMENT) {
+        let what = format!("fairness, {setting}");
+        let found = bench.interleave(&what, Contender::WITH_CHANNELS, |contender| {
+            measure(bench, contender, setting)
+        })?;
+        let row = |size, p99: &dyn Fn(&Found) -> f64| {
+            let (parameter, samples) = ((size, "B flood"), pick(&found, p99));
+            Row::new("round trip, 64 B, p99", setting, parameter, Unit::Nanoseconds, samples)
+        };
+        let alone = Row { parameter: (0, "floods"), ..row(0, &|found| found.alone) };
+        let own = Baseline::Own("no flood", alone.of(Contender::Tofu).unwrap_or_default().to_vec());
+        bench.rows.push(alone);
+        for (index, size) in FLOODS.into_iter().enumerate() {
+            let beside = row(size, &|found| found.beside[index]);
+            bench.rows.push(beside.beside(own.clone()).at_most(5.0, 5.0));
         }
     }
     Ok(())
 }
 
-const WHAT: &str = "p99 beside a flood, over alone";
-
-/// How many times longer a round trip takes, at the percentile 99, while the other channel sends.
-fn measure(
-    bench: &Bench,
-    contender: Contender,
-    transport: Transport,
-    flood_size: u64,
-) -> Outcome<f64> {
-    let (server, mut client) = bench.connect(contender, Pattern::Requests, transport)?;
+fn measure(bench: &Bench, contender: Contender, setting: Setting) -> Outcome<Found> {
+    let (server, mut client) = bench.connect(contender, Pattern::Requests, setting)?;
     client.open(1)?;
+    // Twice the time, so that a percentile 99 is made of something.
     let (body, time) = (body(SMALL), 2 * bench.plan.time);
-    let alone = round_trips(&mut *client, 0, &body, time)?;
-    let size = flood_size.to_string();
-    let mut flood = Peer::start(&["flood", contender.argument(), &server.address, &size])?;
-    flood.address()?;
-    let beside = round_trips(&mut *client, 0, &body, time)?;
-    Ok(beside.p99 / alone.p99)
+    let alone = round_trips(&mut *client, 0, &body, time)?.p99;
+    let mut beside = Vec::new();
+    for size in FLOODS {
+        let size = size.to_string();
+        let mut flood = Peer::start(&["flood", contender.argument(), &server.address, &size])?;
+        flood.address()?;
+        beside.push(round_trips(&mut *client, 0, &body, time)?.p99);
+    }
+    Ok(Found { alone, beside })
 }

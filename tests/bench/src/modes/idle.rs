@@ -5,12 +5,16 @@ use crate::bench::{Bench, pick};
 use crate::contenders::{Client, Contender, Pattern};
 use crate::exchange::{body, round_trips};
 use crate::heap::Heap;
-use crate::row::{Baseline, Row, Transport, Unit};
+use crate::row::{Baseline, Row, Unit};
+use crate::setting::{Placement, Setting};
 use crate::{Outcome, ensure};
 
 const COUNTS: &[usize] = &[1, 100, 1_000, 10_000];
 /// File descriptors of a process beside those of its channels.
 const OTHER_FILES: u64 = 100;
+
+/// Where waking a core does not hide what the channels cost.
+const PLACEMENT: Placement = Placement::OneCore;
 
 /// What one round finds.
 struct Found {
@@ -28,22 +32,22 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
     let most = counts[counts.len() - 1];
     let files = rlimit::increase_nofile_limit(u64::MAX)?;
     ensure(files >= most as u64 + OTHER_FILES, "too few file descriptors are allowed: ulimit -Hn")?;
-    for transport in Transport::ALL {
-        let what = format!("idle channels, {transport}");
+    for setting in Setting::at(PLACEMENT) {
+        let what = format!("idle channels, {setting}");
         let found = bench.interleave(&what, &[Contender::Tofu], |contender| {
-            measure(bench, contender, transport, counts)
+            measure(bench, contender, setting, counts)
         })?;
         let alone = pick(&found, |found| found.alone).swap_remove(0).1;
         for (index, &count) in counts.iter().enumerate() {
             let parameter = (count as u64, "idle");
             let samples = pick(&found, |found| found.beside[index]);
-            let row = Row::new(BESIDE, transport, parameter, Unit::Nanoseconds, samples)
+            let row = Row::new(BESIDE, setting, parameter, Unit::Nanoseconds, samples)
                 .beside(Baseline::Own("no idle", alone.clone()));
             bench.rows.push(if count == 10_000 { row.at_most(1.1, 1.0) } else { row });
         }
         let memory = |what, bytes: fn(&Found) -> f64| {
             let (parameter, samples) = ((most as u64, "idle"), pick(&found, bytes));
-            let row = Row::new(what, transport, parameter, Unit::Bytes, samples);
+            let row = Row::new(what, setting, parameter, Unit::Bytes, samples);
             row.beside(Baseline::None).at_most(1_024.0, 256.0)
         };
         bench.rows.push(memory("heap per channel, client", |found| found.at_client));
@@ -57,10 +61,10 @@ const BESIDE: &str = "round trip, 64 B, p50";
 fn measure(
     bench: &Bench,
     contender: Contender,
-    transport: Transport,
+    setting: Setting,
     counts: &[usize],
 ) -> Outcome<Found> {
-    let (mut server, mut client) = bench.connect(contender, Pattern::Requests, transport)?;
+    let (mut server, mut client) = bench.connect(contender, Pattern::Requests, setting)?;
     client.open(1)?;
     let body = body(SMALL);
     let round_trip = |client: &mut dyn Client| round_trips(client, 0, &body, bench.plan.time);

@@ -5,27 +5,28 @@ use crate::Outcome;
 use crate::bench::{Bench, pick};
 use crate::contenders::{Contender, Pattern};
 use crate::exchange::{body, round_trips};
-use crate::row::{Row, Transport, Unit};
+use crate::row::{Row, Unit};
+use crate::setting::{Placement, Setting};
 use crate::stats::Percentiles;
 
 pub(super) fn run(bench: &mut Bench) -> Outcome {
-    for transport in Transport::ALL {
+    for setting in Placement::FIXED.into_iter().flat_map(Setting::at) {
         for size in SIZES {
-            measure(bench, transport, size)?;
+            measure(bench, setting, size)?;
         }
     }
     Ok(())
 }
 
-fn measure(bench: &mut Bench, transport: Transport, size: u64) -> Outcome {
-    let what = format!("round trip, {transport}, {size} B");
+fn measure(bench: &mut Bench, setting: Setting, size: u64) -> Outcome {
+    let what = format!("round trip, {setting}, {size} B");
     let measured = bench.interleave(&what, Contender::BUILT, |contender| {
-        let (_server, mut client) = bench.connect(contender, Pattern::Requests, transport)?;
+        let (_server, mut client) = bench.connect(contender, Pattern::Requests, setting)?;
         client.open(1)?;
         round_trips(&mut *client, 0, &body(size), bench.plan.time)
     })?;
     let row = |what, number: fn(&Percentiles) -> f64| {
-        Row::new(what, transport, (size, "B"), Unit::Nanoseconds, pick(&measured, number))
+        Row::new(what, setting, (size, "B"), Unit::Nanoseconds, pick(&measured, number))
     };
     let middle = row("round trip, p50", |latency| latency.p50);
     bench.rows.push(match size {

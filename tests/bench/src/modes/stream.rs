@@ -5,24 +5,27 @@ use crate::Outcome;
 use crate::bench::{Bench, pick};
 use crate::contenders::{Contender, Pattern};
 use crate::exchange::{body, stream};
-use crate::row::{Baseline, Row, Transport, Unit};
+use crate::row::{Baseline, Row, Unit};
+use crate::setting::{Placement, Setting};
 
 /// From this size on bytes are what counts, not messages.
 const LARGE: u64 = 16 * 1_024;
 
+const PLACEMENT: Placement = Placement::TwoCores;
+
 pub(super) fn run(bench: &mut Bench) -> Outcome {
-    for transport in Transport::ALL {
+    for setting in Setting::at(PLACEMENT) {
         for size in SIZES {
-            measure(bench, transport, size)?;
+            measure(bench, setting, size)?;
         }
     }
     Ok(())
 }
 
-fn measure(bench: &mut Bench, transport: Transport, size: u64) -> Outcome {
-    let what = format!("stream, {transport}, {size} B");
+fn measure(bench: &mut Bench, setting: Setting, size: u64) -> Outcome {
+    let what = format!("stream, {setting}, {size} B");
     let rates = bench.interleave(&what, Contender::BUILT, |contender| {
-        let (mut server, mut client) = bench.connect(contender, Pattern::Stream, transport)?;
+        let (mut server, mut client) = bench.connect(contender, Pattern::Stream, setting)?;
         client.open(1)?;
         let body = body(size);
         stream(&mut *client, &mut server.peer, &body, bench.plan.time / 4)?;
@@ -33,7 +36,7 @@ fn measure(bench: &mut Bench, transport: Transport, size: u64) -> Outcome {
         _ => (Unit::PerSecond, 1.0),
     };
     let samples = pick(&rates, |rate| rate * scale);
-    let row = Row::new("one-way stream", transport, (size, "B"), unit, samples);
+    let row = Row::new("one-way stream", setting, (size, "B"), unit, samples);
     bench.rows.push(match size {
         64 => row.beside(Baseline::Contender(Contender::Zmq)).at_least(1.0, 2.0),
         65_535 => row.at_least(0.85, 0.95),

@@ -33,7 +33,8 @@ fn object(row: &Row) -> Value {
     let (parameter, of) = row.parameter;
     json!({
         "what": row.what,
-        "over": row.transport.map(|transport| transport.to_string()),
+        "over": row.setting.map(|setting| setting.transport.to_string()),
+        "cores": row.setting.map(|setting| setting.placement.to_string()),
         "parameter": parameter,
         "of": of,
         "unit": row.unit.name(),

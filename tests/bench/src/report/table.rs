@@ -27,9 +27,9 @@ pub(crate) fn table(rows: &[Row]) -> Table {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let transport = row.transport.map_or("memory".into(), |transport| transport.to_string());
+    let over = row.setting.map_or("memory".into(), |setting| setting.to_string());
     let (number, of) = row.parameter;
-    let mut cells = vec![row.what.to_owned(), transport, format!("{} {of}", grouped(number))];
+    let mut cells = vec![row.what.to_owned(), over, format!("{} {of}", grouped(number))];
     for &contender in Contender::BUILT {
         cells.push(row.value(contender).map(|value| row.unit.show(value)).unwrap_or_default());
     }

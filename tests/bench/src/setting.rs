@@ -1,0 +1,100 @@
+//! Between what, and on which cores, the two ends talk.
+//!
+//! Left to itself, a scheduler sometimes lets two processes that wait for each other share a core and sometimes
+//! does not, and a round trip takes three times longer in one case than in the other. So it is told.
+
+use core_affinity::CoreId;
+use std::fmt;
+
+/// Between what, and on which cores, the two ends talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) transport: Transport,
+    pub(crate) placement: Placement,
+}
+
+impl Setting {
+    /// Both kinds of sockets at a placement.
+    pub(crate) fn at(placement: Placement) -> [Setting; 2] {
+        [Transport::Tcp, Transport::Uds].map(|transport| Setting { transport, placement })
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.placement {
+            Placement::Free => self.transport.fmt(f),
+            placement => write!(f, "{}, {placement}", self.transport),
+        }
+    }
+}
+
+/// Which kind of socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Uds,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "TCP",
+            Transport::Uds => "UDS",
+        })
+    }
+}
+
+/// On which cores the two ends run, each with all its threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Wherever the scheduler puts them.
+    Free,
+    /// Both on one: what the two cost the processor, and nothing else.
+    OneCore,
+    /// Each on its own: with the time it takes to wake the other core.
+    TwoCores,
+}
+
+impl Placement {
+    /// The two that a scheduler chooses from.
+    pub(crate) const FIXED: [Placement; 2] = [Placement::OneCore, Placement::TwoCores];
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Placement::Free => "any core",
+            Placement::OneCore => "one core",
+            Placement::TwoCores => "two cores",
+        })
+    }
+}
+
+/// The cores this process may run on.
+pub(crate) struct Cores(Vec<CoreId>);
+
+impl Cores {
+    /// To be asked before any thread stays on one.
+    pub(crate) fn find() -> Cores {
+        Cores(core_affinity::get_core_ids().unwrap_or_default())
+    }
+
+    /// The cores of client and server. `None` where it is the scheduler's choice, or there is none.
+    pub(crate) fn of(&self, placement: Placement) -> Option<(usize, usize)> {
+        let [first, second, ..] = self.0.as_slice() else {
+            return None;
+        };
+        match placement {
+            Placement::Free => None,
+            Placement::OneCore => Some((first.id, first.id)),
+            Placement::TwoCores => Some((first.id, second.id)),
+        }
+    }
+}
+
+/// Keeps this thread, and whatever it starts from now on, on one core.
+pub(crate) fn stay_on(core: usize) {
+    // Where it can't be had, the scheduler decides.
+    core_affinity::set_for_current(CoreId { id: core });
+}
