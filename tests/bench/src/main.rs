@@ -10,6 +10,7 @@
 //! | `control` | the other end's process, and what is said between the two |
 //! | `row`, `stats` | one line of the results and its goal; medians |
 //! | `report` | the table, the JSON and the chart |
+//! | `machine` | where a run was made |
 //! | `heap`, `watchdog` | allocations, counted; an end for what hangs |
 //! | `core_path`, `wire` | a message's way through the engine alone; a buffer as its transport |
 
@@ -19,6 +20,7 @@ mod control;
 mod core_path;
 mod exchange;
 mod heap;
+mod machine;
 mod modes;
 mod report;
 mod row;
@@ -31,6 +33,7 @@ use bench::{Bench, Plan};
 use clap::{Parser, Subcommand, ValueEnum};
 use contenders::{Contender, Pattern, Place};
 use core_path::CorePath;
+use machine::Machine;
 use modes::Mode;
 use std::error::Error;
 use std::path::PathBuf;
@@ -64,7 +67,7 @@ struct Args {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(5..=1_000))]
     rounds: u16,
     /// Milliseconds of each measurement
-    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u64).range(10..=10_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(10..=10_000))]
     millis: u64,
     /// Correctness only: everything once, and as little of it as possible
     #[arg(long)]
@@ -131,16 +134,18 @@ fn run(args: &Args) -> Outcome {
             smoke: false,
         },
     };
+    let machine = Machine::now();
     let mut bench = Bench::new(plan)?;
     for mode in &args.modes {
         mode.run(&mut bench)?;
     }
     bench.finish();
+    println!("{machine}\n");
     report::print(&bench.rows);
     if args.smoke {
         return Ok(());
     }
-    report::write(&bench.rows, &args.out)?;
+    report::write(&machine, &bench.rows, &args.out)?;
     let missed = bench.rows.iter().filter(|row| row.is_short()).count();
     ensure(missed == 0 || !args.check, &format!("{missed} goals are not kept"))
 }

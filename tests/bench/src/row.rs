@@ -185,3 +185,37 @@ impl Row {
         matches!(self.verdict(), Some(Verdict::Missed | Verdict::Unknown))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(raw: &[f64], tofu: &[f64]) -> Row {
+        let samples = vec![(Contender::Raw, raw.to_vec()), (Contender::Tofu, tofu.to_vec())];
+        Row::new("", None, (0, ""), Unit::Nanoseconds, samples)
+    }
+
+    #[test]
+    fn a_ratio_is_of_medians() {
+        assert_eq!(row(&[1.0, 2.0, 9.0], &[3.0, 1.0, 90.0]).ratio(), Some(1.5));
+        assert_eq!(row(&[], &[]).beside(Baseline::Contender(Contender::Nng)).ratio(), None);
+        assert_eq!(row(&[], &[6.0]).beside(Baseline::Own("", vec![3.0])).ratio(), Some(2.0));
+    }
+
+    #[test]
+    fn verdicts() {
+        let slower = |ratio| row(&[1.0], &[ratio]).at_most(1.2, 1.1).verdict();
+        assert_eq!(slower(1.1), Some(Verdict::Reached));
+        assert_eq!(slower(1.2), Some(Verdict::Kept));
+        assert_eq!(slower(1.3), Some(Verdict::Missed));
+        let faster = |ratio| row(&[1.0], &[ratio]).at_least(0.5, 0.8).verdict();
+        assert_eq!(faster(0.8), Some(Verdict::Reached));
+        assert_eq!(faster(0.4), Some(Verdict::Missed));
+        let own = row(&[], &[0.0]).beside(Baseline::None).at_most(0.0, 0.0);
+        assert_eq!((own.verdict(), own.is_short()), (Some(Verdict::Kept), false));
+        let alone =
+            row(&[1.0], &[1.0]).beside(Baseline::Contender(Contender::Zmq)).at_least(1.0, 2.0);
+        assert_eq!((alone.verdict(), alone.is_short()), (Some(Verdict::Unknown), true));
+        assert_eq!(row(&[1.0], &[9.0]).verdict(), None);
+    }
+}

@@ -1,5 +1,6 @@
 //! Everything that was measured, for other programs.
 
+use crate::machine::Machine;
 use crate::row::{Baseline, Goal, Row};
 use crate::stats::median;
 use serde_json::{Map, Value, json};
@@ -8,9 +9,16 @@ use std::io;
 use std::path::Path;
 
 /// Writes all rows.
-pub(crate) fn write(rows: &[Row], path: &Path) -> io::Result<()> {
+pub(super) fn write(machine: &Machine, rows: &[Row], path: &Path) -> io::Result<()> {
     let rows: Vec<_> = rows.iter().map(object).collect();
-    fs::write(path, format!("{:#}\n", json!({ "rows": rows })))
+    let machine = json!({
+        "processor": machine.processor,
+        "cores": machine.cores,
+        "kernel": machine.kernel,
+        "load_before": machine.load,
+        "load_after": Machine::now().load,
+    });
+    fs::write(path, format!("{:#}\n", json!({ "machine": machine, "rows": rows })))
 }
 
 fn object(row: &Row) -> Value {

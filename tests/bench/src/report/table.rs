@@ -1,5 +1,6 @@
 //! The table that is printed.
 
+use super::grouped;
 use crate::contenders::Contender;
 use crate::row::{Baseline, Goal, Row};
 use comfy_table::presets::ASCII_MARKDOWN;
@@ -56,29 +57,5 @@ fn show_goal(row: &Row, goal: Goal) -> String {
     match bound == aim {
         true => format!("{sign} {}", show(bound)),
         false => format!("{sign} {}, aim {}", show(bound), show(aim)),
-    }
-}
-
-/// With commas.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        assert_eq!([0, 999, 1_000, 65_535].map(grouped), ["0", "999", "1,000", "65,535"]);
-        assert_eq!(grouped(1_234_567), "1,234,567");
     }
 }
