@@ -16,8 +16,9 @@ use tempfile::TempDir;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a run is asked for.
-#[derive(Clone, Copy)]
 pub(crate) struct Plan {
+    /// Who takes part.
+    pub(crate) contenders: Vec<Contender>,
     pub(crate) rounds: usize,
     /// How long one measurement goes on.
     pub(crate) time: Duration,
@@ -28,7 +29,7 @@ pub(crate) struct Plan {
 /// A run, and what it has found so far.
 pub(crate) struct Bench {
     pub(crate) plan: Plan,
-    pub(crate) rows: Vec<Row>,
+    rows: Vec<Row>,
     watchdog: Watchdog,
     progress: ProgressBar,
     cores: Cores,
@@ -60,7 +61,9 @@ impl Bench {
         contenders: &[Contender],
         measure: impl Fn(Contender) -> Outcome<T> + Sync,
     ) -> Outcome<Vec<(Contender, Vec<T>)>> {
-        let mut all: Vec<_> = contenders.iter().map(|&contender| (contender, vec![])).collect();
+        let takes_part = |contender: &&Contender| self.plan.contenders.contains(contender);
+        let contenders = contenders.iter().filter(takes_part);
+        let mut all: Vec<_> = contenders.map(|&contender| (contender, vec![])).collect();
         for round in 1..=self.plan.rounds {
             for (contender, values) in &mut all {
                 let what = format!("{what}, {contender}, round {round}");
@@ -116,9 +119,17 @@ impl Bench {
         Ok(Server { peer, address })
     }
 
-    /// Nothing more is measured.
-    pub(crate) fn finish(&self) {
+    /// Adds a line to the results, if anybody took part.
+    pub(crate) fn add(&mut self, row: Row) {
+        if !row.samples.is_empty() {
+            self.rows.push(row);
+        }
+    }
+
+    /// The results. Nothing more is measured.
+    pub(crate) fn finish(self) -> Vec<Row> {
         self.progress.finish_and_clear();
+        self.rows
     }
 }
 

@@ -63,6 +63,9 @@ struct Args {
     /// What to measure
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Mode::value_variants().to_vec())]
     modes: Vec<Mode>,
+    /// Who takes part
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Contender::BUILT.to_vec())]
+    contenders: Vec<Contender>,
     /// How often everything is measured; medians are told
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(5..=1_000))]
     rounds: u16,
@@ -126,9 +129,11 @@ fn dispatch(cli: Cli) -> Outcome {
 }
 
 fn run(args: &Args) -> Outcome {
+    let contenders = args.contenders.clone();
     let plan = match args.smoke {
-        true => Plan { rounds: 1, time: Duration::from_millis(10), smoke: true },
+        true => Plan { contenders, rounds: 1, time: Duration::from_millis(10), smoke: true },
         false => Plan {
+            contenders,
             rounds: args.rounds.into(),
             time: Duration::from_millis(args.millis),
             smoke: false,
@@ -139,14 +144,14 @@ fn run(args: &Args) -> Outcome {
     for mode in &args.modes {
         mode.run(&mut bench)?;
     }
-    bench.finish();
+    let rows = bench.finish();
     println!("{machine}\n");
-    report::print(&bench.rows);
+    report::print(&rows);
     if args.smoke {
         return Ok(());
     }
-    report::write(&machine, &bench.rows, &args.out)?;
-    let missed = bench.rows.iter().filter(|row| row.is_short()).count();
+    report::write(&machine, &rows, &args.out)?;
+    let missed = rows.iter().filter(|row| row.is_short()).count();
     ensure(missed == 0 || !args.check, &format!("{missed} goals are not kept"))
 }
 

@@ -95,7 +95,7 @@ impl fmt::Display for Verdict {
             Verdict::Reached => "aim reached",
             Verdict::Kept => "kept",
             Verdict::Missed => "MISSED",
-            Verdict::Unknown => "needs peers",
+            Verdict::Unknown => "no baseline",
         })
     }
 }

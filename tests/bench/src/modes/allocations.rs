@@ -48,7 +48,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
             .map(|(who, each)| (who, vec![each.iter().sum::<f64>() / each.len() as f64]))
             .collect();
         let row = Row::new(what, SETTING, (size, "B"), Unit::Count, mean);
-        bench.rows.push(row.beside(Baseline::None).at_most(0.0, 0.0));
+        bench.add(row.beside(Baseline::None).at_most(0.0, 0.0));
     }
     Ok(())
 }

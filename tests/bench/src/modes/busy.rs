@@ -21,7 +21,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
         })?;
         let parameter = (channels as u64, "channels");
         let row = Row::new("requests, 64 B", setting, parameter, Unit::PerSecond, rates);
-        bench.rows.push(row);
+        bench.add(row);
     }
     Ok(())
 }

@@ -20,15 +20,13 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
         let samples = bench.interleave("core over a buffer", &[Contender::Tofu], |_| {
             nanoseconds(&mut CorePath::over_wire()?, batch, time)
         })?;
-        bench
-            .rows
-            .push(row("core alone, 64 B, over a buffer", batch, samples).at_most(400.0, 150.0));
+        bench.add(row("core alone, 64 B, over a buffer", batch, samples).at_most(400.0, 150.0));
     }
     for batch in [1, BATCH] {
         let samples = bench.interleave("core over tofu-loopback", &[Contender::Tofu], |_| {
             nanoseconds(&mut CorePath::over_loopback()?, batch, time)
         })?;
-        bench.rows.push(row("core alone, 64 B, over loopback", batch, samples));
+        bench.add(row("core alone, 64 B, over loopback", batch, samples));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
         })?;
         let row =
             Row::new("connect, hello, bye", setting, (1, "at a time"), Unit::PerSecond, rates);
-        bench.rows.push(row.at_least(0.5, 0.8));
+        bench.add(row.at_least(0.5, 0.8));
     }
     Ok(())
 }

@@ -33,10 +33,10 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
         };
         let alone = Row { parameter: (0, "floods"), ..row(0, &|found| found.alone) };
         let own = Baseline::Own("no flood", alone.of(Contender::Tofu).unwrap_or_default().to_vec());
-        bench.rows.push(alone);
+        bench.add(alone);
         for (index, size) in FLOODS.into_iter().enumerate() {
             let beside = row(size, &|found| found.beside[index]);
-            bench.rows.push(beside.beside(own.clone()).at_most(5.0, 5.0));
+            bench.add(beside.beside(own.clone()).at_most(5.0, 5.0));
         }
     }
     Ok(())

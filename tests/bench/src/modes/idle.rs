@@ -37,21 +37,22 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
         let found = bench.interleave(&what, &[Contender::Tofu], |contender| {
             measure(bench, contender, setting, counts)
         })?;
-        let alone = pick(&found, |found| found.alone).swap_remove(0).1;
+        let alone =
+            pick(&found, |found| found.alone).pop().map(|(_, alone)| alone).unwrap_or_default();
         for (index, &count) in counts.iter().enumerate() {
             let parameter = (count as u64, "idle");
             let samples = pick(&found, |found| found.beside[index]);
             let row = Row::new(BESIDE, setting, parameter, Unit::Nanoseconds, samples)
                 .beside(Baseline::Own("no idle", alone.clone()));
-            bench.rows.push(if count == 10_000 { row.at_most(1.1, 1.0) } else { row });
+            bench.add(if count == 10_000 { row.at_most(1.1, 1.0) } else { row });
         }
         let memory = |what, bytes: fn(&Found) -> f64| {
             let (parameter, samples) = ((most as u64, "idle"), pick(&found, bytes));
             let row = Row::new(what, setting, parameter, Unit::Bytes, samples);
             row.beside(Baseline::None).at_most(1_024.0, 256.0)
         };
-        bench.rows.push(memory("heap per channel, client", |found| found.at_client));
-        bench.rows.push(memory("heap per channel, server", |found| found.at_server));
+        bench.add(memory("heap per channel, client", |found| found.at_client));
+        bench.add(memory("heap per channel, server", |found| found.at_server));
     }
     Ok(())
 }

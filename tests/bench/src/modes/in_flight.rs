@@ -28,7 +28,7 @@ fn measure(bench: &mut Bench, setting: Setting, in_flight: u64) -> Outcome {
     })?;
     let parameter = (in_flight, "in flight");
     let row = Row::new("requests, 64 B", setting, parameter, Unit::PerSecond, rates);
-    bench.rows.push(match in_flight {
+    bench.add(match in_flight {
         64 => row.beside(Baseline::Contender(Contender::Zmq)).at_least(1.0, 2.0),
         _ => row,
     });

@@ -29,13 +29,13 @@ fn measure(bench: &mut Bench, setting: Setting, size: u64) -> Outcome {
         Row::new(what, setting, (size, "B"), Unit::Nanoseconds, pick(&measured, number))
     };
     let middle = row("round trip, p50", |latency| latency.p50);
-    bench.rows.push(match size {
+    bench.add(match size {
         64 => middle.at_most(1.15, 1.05),
         65_535 => middle.at_most(1.25, 1.1),
         _ => middle,
     });
     if size == 64 {
-        bench.rows.push(row("round trip, p99", |latency| latency.p99));
+        bench.add(row("round trip, p99", |latency| latency.p99));
     }
     Ok(())
 }

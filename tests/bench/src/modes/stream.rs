@@ -37,7 +37,7 @@ fn measure(bench: &mut Bench, setting: Setting, size: u64) -> Outcome {
     };
     let samples = pick(&rates, |rate| rate * scale);
     let row = Row::new("one-way stream", setting, (size, "B"), unit, samples);
-    bench.rows.push(match size {
+    bench.add(match size {
         64 => row.beside(Baseline::Contender(Contender::Zmq)).at_least(1.0, 2.0),
         65_535 => row.at_least(0.85, 0.95),
         _ => row,
