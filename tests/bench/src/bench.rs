@@ -4,7 +4,7 @@ use crate::Outcome;
 use crate::contenders::{Client, Contender, Pattern, client};
 use crate::control::Peer;
 use crate::row::Row;
-use crate::setting::{Cores, Setting, Transport, stay_on};
+use crate::setting::{Cores, Placement, Setting, Transport, stay_on};
 use crate::watchdog::Watchdog;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,6 +117,20 @@ impl Bench {
         let mut peer = Peer::start(&arguments)?;
         let address = peer.address()?;
         Ok(Server { peer, address })
+    }
+
+    /// Starts a client, in a process of its own and on a core that neither end is on if there is one,
+    /// that sends signals of this size flat out.
+    pub(crate) fn flood(&self, contender: Contender, server: &Server, size: u64) -> Outcome<Peer> {
+        let size = size.to_string();
+        let core = self.cores.of(Placement::TwoCores).map(|(_, core)| core.to_string());
+        let mut arguments = vec!["flood", contender.argument(), &server.address, &size];
+        if let Some(core) = &core {
+            arguments.extend(["--core", core]);
+        }
+        let mut flood = Peer::start(&arguments)?;
+        flood.address()?;
+        Ok(flood)
     }
 
     /// Adds a line to the results, if anybody took part.

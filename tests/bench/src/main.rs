@@ -97,7 +97,13 @@ enum Command {
     },
     /// A client that sends signals flat out, started by this program itself
     #[command(hide = true)]
-    Flood { contender: Contender, address: String, size: u16 },
+    Flood {
+        contender: Contender,
+        address: String,
+        size: u16,
+        #[arg(long)]
+        core: Option<usize>,
+    },
     /// Messages through the engine alone, for tools that count instructions
     CorePath { count: u64, batch: u64 },
 }
@@ -116,14 +122,13 @@ fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         None => run(&cli.args),
         Some(Command::Serve { contender, pattern, uds, core }) => {
-            if let Some(core) = core {
-                setting::stay_on(core);
-            }
-            control::attend();
-            rlimit::increase_nofile_limit(u64::MAX)?;
+            begin(core)?;
             contenders::serve(contender, pattern, &uds.map_or(Place::Tcp, Place::Uds))
         }
-        Some(Command::Flood { contender, address, size }) => flood(contender, &address, size),
+        Some(Command::Flood { contender, address, size, core }) => {
+            begin(core)?;
+            flood(contender, &address, size)
+        }
         Some(Command::CorePath { count, batch }) => CorePath::over_wire()?.run(count, batch),
     }
 }
@@ -155,9 +160,18 @@ fn run(args: &Args) -> Outcome {
     ensure(missed == 0 || !args.check, &format!("{missed} goals are not kept"))
 }
 
+/// What a process that was started by this program does first.
+fn begin(core: Option<usize>) -> Outcome {
+    if let Some(core) = core {
+        setting::stay_on(core);
+    }
+    control::attend();
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    Ok(())
+}
+
 /// Sends signals until the process ends.
 fn flood(contender: Contender, address: &str, size: u16) -> Outcome {
-    control::attend();
     let mut client = contenders::client(contender, Pattern::Requests, address)?;
     client.open(1)?;
     let body = exchange::body(size.into());

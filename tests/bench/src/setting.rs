@@ -22,10 +22,7 @@ impl Setting {
 
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.placement {
-            Placement::Free => self.transport.fmt(f),
-            placement => write!(f, "{}, {placement}", self.transport),
-        }
+        write!(f, "{}, {}", self.transport, self.placement)
     }
 }
 
@@ -48,8 +45,6 @@ impl fmt::Display for Transport {
 /// On which cores the two ends run, each with all its threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placement {
-    /// Wherever the scheduler puts them.
-    Free,
     /// Both on one: what the two cost the processor, and nothing else.
     OneCore,
     /// Each on its own: with the time it takes to wake the other core.
@@ -57,14 +52,12 @@ pub(crate) enum Placement {
 }
 
 impl Placement {
-    /// The two that a scheduler chooses from.
-    pub(crate) const FIXED: [Placement; 2] = [Placement::OneCore, Placement::TwoCores];
+    pub(crate) const ALL: [Placement; 2] = [Placement::OneCore, Placement::TwoCores];
 }
 
 impl fmt::Display for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Placement::Free => "any core",
             Placement::OneCore => "one core",
             Placement::TwoCores => "two cores",
         })
@@ -80,13 +73,12 @@ impl Cores {
         Cores(core_affinity::get_core_ids().unwrap_or_default())
     }
 
-    /// The cores of client and server. `None` where it is the scheduler's choice, or there is none.
+    /// The cores of client and server. `None` where there is no choice.
     pub(crate) fn of(&self, placement: Placement) -> Option<(usize, usize)> {
         let [first, second, ..] = self.0.as_slice() else {
             return None;
         };
         match placement {
-            Placement::Free => None,
             Placement::OneCore => Some((first.id, first.id)),
             Placement::TwoCores => Some((first.id, second.id)),
         }

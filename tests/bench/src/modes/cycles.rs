@@ -8,7 +8,7 @@ use crate::setting::{Placement, Setting};
 use std::time::{Duration, Instant};
 
 pub(super) fn run(bench: &mut Bench) -> Outcome {
-    for setting in Placement::FIXED.into_iter().flat_map(Setting::at) {
+    for setting in Placement::ALL.into_iter().flat_map(Setting::at) {
         let what = format!("cycles, {setting}");
         let rates = bench.interleave(&what, Contender::WITH_CHANNELS, |contender| {
             let (_server, mut client) = bench.connect(contender, Pattern::Cycles, setting)?;

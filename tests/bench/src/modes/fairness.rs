@@ -4,13 +4,12 @@ use super::SMALL;
 use crate::Outcome;
 use crate::bench::{Bench, pick};
 use crate::contenders::{Contender, Pattern};
-use crate::control::Peer;
 use crate::exchange::{body, round_trips};
 use crate::row::{Baseline, Row, Unit};
 use crate::setting::{Placement, Setting};
 
-/// Three processes: there are hardly as many cores.
-const PLACEMENT: Placement = Placement::Free;
+/// The flood comes from another core, so that it competes for the server and not for the processor.
+const PLACEMENT: Placement = Placement::OneCore;
 /// Bodies of the signals.
 const FLOODS: [u64; 2] = [SMALL, 65_535];
 
@@ -50,9 +49,7 @@ fn measure(bench: &Bench, contender: Contender, setting: Setting) -> Outcome<Fou
     let alone = round_trips(&mut *client, 0, &body, time)?.p99;
     let mut beside = Vec::new();
     for size in FLOODS {
-        let size = size.to_string();
-        let mut flood = Peer::start(&["flood", contender.argument(), &server.address, &size])?;
-        flood.address()?;
+        let _flood = bench.flood(contender, &server, size)?;
         beside.push(round_trips(&mut *client, 0, &body, time)?.p99);
     }
     Ok(Found { alone, beside })

@@ -10,7 +10,7 @@ use crate::setting::{Placement, Setting};
 use crate::stats::Percentiles;
 
 pub(super) fn run(bench: &mut Bench) -> Outcome {
-    for setting in Placement::FIXED.into_iter().flat_map(Setting::at) {
+    for setting in Placement::ALL.into_iter().flat_map(Setting::at) {
         for size in SIZES {
             measure(bench, setting, size)?;
         }
