@@ -49,14 +49,8 @@ impl Socket {
 
     /// Writes all of both.
     fn write_both(&self, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
-        while !(first.is_empty() && second.is_empty()) {
-            let slices = [IoSlice::new(first), IoSlice::new(second)];
-            let slices = if first.is_empty() { &slices[1..] } else { &slices[..] };
-            let written = match self {
-                Socket::Tcp(stream) => (&mut &*stream).write_vectored(slices),
-                Socket::Uds(stream) => (&mut &*stream).write_vectored(slices),
-            };
-            let written = match written {
+        while !first.is_empty() && !second.is_empty() {
+            let written = match self.write_some(first, second) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -66,7 +60,23 @@ impl Socket {
             first = &first[of_first..];
             second = &second[written - of_first..];
         }
-        Ok(())
+        self.write_all(first)?;
+        self.write_all(second)
+    }
+
+    fn write_some(&self, first: &[u8], second: &[u8]) -> io::Result<usize> {
+        let slices = [IoSlice::new(first), IoSlice::new(second)];
+        match self {
+            Socket::Tcp(stream) => (&mut &*stream).write_vectored(&slices),
+            Socket::Uds(stream) => (&mut &*stream).write_vectored(&slices),
+        }
+    }
+
+    fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => (&mut &*stream).write_all(bytes),
+            Socket::Uds(stream) => (&mut &*stream).write_all(bytes),
+        }
     }
 }
 
@@ -134,7 +144,7 @@ impl Connection {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.reader.get_ref().write_both(&self.pending, &[])?;
+        self.reader.get_ref().write_all(&self.pending)?;
         self.pending.clear();
         Ok(())
     }
@@ -163,7 +173,7 @@ impl Connection {
 /// Writes a frame, or puts it with those that are pending.
 fn put(socket: &Socket, pending: &mut Vec<u8>, kind: Kind, body: &[u8]) -> io::Result<()> {
     if pending.len() + HEADER_LEN + body.len() > BUFFER && body.len() < LARGE {
-        socket.write_both(pending, &[])?;
+        socket.write_all(pending)?;
         pending.clear();
     }
     pending.extend_from_slice(&encode(kind, body.len()));
@@ -250,7 +260,7 @@ impl super::Client for Client {
 
     fn cycle(&mut self) -> Outcome {
         let mut socket = Socket::connect(&self.address)?;
-        socket.write_both(&[1], &[])?;
+        socket.write_all(&[1])?;
         let mut byte = [0];
         socket.read_exact(&mut byte)?;
         if byte == [1] { Ok(()) } else { Err("another byte came back".into()) }
@@ -264,7 +274,7 @@ pub(super) fn serve(pattern: Pattern, place: &Place) -> Outcome {
         if pattern == Pattern::Cycles {
             let mut byte = [0];
             socket.read_exact(&mut byte)?;
-            socket.write_both(&byte, &[])?;
+            socket.write_all(&byte)?;
         } else {
             thread::spawn(move || {
                 // A client that is gone is none of our business.

@@ -1,19 +1,16 @@
-//! What is told of a run: a table on standard output, and files.
+//! What is told of a run: a table, and files.
 
 mod chart;
 mod json;
 mod table;
+
+pub(crate) use table::table;
 
 use crate::Outcome;
 use crate::machine::Machine;
 use crate::row::Row;
 use std::fs;
 use std::path::Path;
-
-/// Prints the table.
-pub(crate) fn print(rows: &[Row]) {
-    println!("{}", table::table(rows));
-}
 
 /// Writes the files into a directory, which is made if need be.
 pub(crate) fn write(machine: &Machine, rows: &[Row], directory: &Path) -> Outcome {
