@@ -9,7 +9,7 @@ use tofu_core::{
 use tofu_loopback::{Endpoint, Faults, Network};
 
 /// The most messages that are posted before they are received.
-pub(crate) const BATCH: u64 = 64;
+pub const BATCH: u64 = 64;
 
 const BODY: [u8; 64] = [7; 64];
 const ADDRESS: &str = "mem|core";
@@ -19,7 +19,7 @@ const BUDGET: u32 = 1_024;
 
 tofu_core::platform! {
     /// Memory for one connection of an engine with itself.
-    pub(crate) struct Memory {
+    pub struct Memory {
         buffer: Box<[u8]>,
         pool: Rc<Pool<Memory>>,
         lock: LocalLock,
@@ -33,7 +33,7 @@ tofu_core::platform! {
 }
 
 /// An engine connected with itself.
-pub(crate) struct CorePath<T> {
+pub struct CorePath<T> {
     engine: Engine<Memory>,
     io: T,
     group: GroupId,
@@ -42,14 +42,14 @@ pub(crate) struct CorePath<T> {
 
 impl CorePath<Wire> {
     /// Over a buffer, which costs as little as moving bytes can.
-    pub(crate) fn over_wire() -> Outcome<Self> {
+    pub fn over_wire() -> Outcome<Self> {
         CorePath::new(Wire::default())
     }
 }
 
 impl CorePath<Endpoint> {
     /// Over the simulated network, which costs more than the engine does.
-    pub(crate) fn over_loopback() -> Outcome<Self> {
+    pub fn over_loopback() -> Outcome<Self> {
         CorePath::new(Network::new(1, Faults::default()).endpoint())
     }
 }
@@ -90,7 +90,7 @@ impl<T: Transport> CorePath<T> {
     }
 
     /// Sends `count` messages, `batch` at once, of which it is a multiple.
-    pub(crate) fn run(&mut self, count: u64, batch: u64) -> Outcome {
+    pub fn run(&mut self, count: u64, batch: u64) -> Outcome {
         for _ in 0..count / batch {
             for _ in 0..batch {
                 let mut signal = self.engine.get().ok_or("the pool is empty")?;

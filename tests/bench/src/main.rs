@@ -12,12 +12,10 @@
 //! | `report` | the table, the JSON and the chart |
 //! | `machine` | where a run was made |
 //! | `heap`, `watchdog` | allocations, counted; an end for what hangs |
-//! | `core_path`, `wire` | a message's way through the engine alone; a buffer as its transport |
 
 mod bench;
 mod contenders;
 mod control;
-mod core_path;
 mod exchange;
 mod heap;
 mod machine;
@@ -27,23 +25,18 @@ mod row;
 mod setting;
 mod stats;
 mod watchdog;
-mod wire;
 
 use bench::{Bench, Plan};
 use clap::{Parser, Subcommand, ValueEnum};
 use contenders::{Contender, Pattern, Place};
-use core_path::CorePath;
 use machine::Machine;
 use modes::Mode;
-use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// What may go wrong.
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+use tofu_bench::Outcome;
 
 /// Fails with `complaint` unless `condition` holds.
 fn ensure(condition: bool, complaint: &str) -> Outcome {
@@ -106,8 +99,6 @@ enum Command {
         #[arg(long)]
         core: Option<usize>,
     },
-    /// Messages through the engine alone, for tools that count instructions
-    CorePath { count: u64, batch: u64 },
 }
 
 fn main() -> ExitCode {
@@ -131,7 +122,6 @@ fn dispatch(cli: Cli) -> Outcome {
             begin(core)?;
             flood(contender, &address, size)
         }
-        Some(Command::CorePath { count, batch }) => CorePath::over_wire()?.run(count, batch),
     }
 }
 

@@ -9,7 +9,7 @@ use tofu_core::{Address, Close, Link, Ready, Status, Transport};
 const ROOM: usize = 256 * 1024;
 
 /// One connection, from the end that connects to the end that accepts.
-pub(crate) struct Wire {
+pub struct Wire {
     listener: Option<Link>,
     accepted: Option<Link>,
     /// Sent; the first `read` of them are read, too.

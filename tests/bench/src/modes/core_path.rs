@@ -1,11 +1,10 @@
 //! The engine alone: how long a message takes through it, without a system call.
 
-use crate::Outcome;
 use crate::bench::Bench;
 use crate::contenders::Contender;
-use crate::core_path::{BATCH, CorePath};
 use crate::row::{Baseline, Row, Unit};
 use std::time::{Duration, Instant};
+use tofu_bench::{BATCH, CorePath, Outcome};
 use tofu_core::Transport;
 
 /// Messages between two looks at the clock.
