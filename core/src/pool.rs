@@ -27,8 +27,8 @@ pub struct Pool<P: Platform> {
     stocks: [Stock; MAX_CLASSES],
 }
 
-/// What can be known of a size class without the lock, and may be out of date by then. Written under
-/// the lock.
+/// What can be known of a size class without the lock, and may be out of date by then. Written, and
+/// the count of free ones kept, under the lock.
 #[derive(Default)]
 pub(crate) struct Stock {
     /// 0 where there is no such class.
@@ -45,6 +45,10 @@ impl Stock {
     /// How many of its messages are free.
     pub(crate) fn free(&self) -> u16 {
         self.free.load(Ordering::Relaxed)
+    }
+
+    fn set_free(&self, free: u16) {
+        self.free.store(free, Ordering::Relaxed);
     }
 }
 
@@ -71,7 +75,8 @@ pub struct Class<P: Platform> {
 }
 
 impl<P: Platform> Class<P> {
-    fn free(&self) -> u16 {
+    /// Counts those that are free.
+    fn count_free(&self) -> u16 {
         let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
         if self.exhausted { ready } else { ready.saturating_add(self.capacity - self.created) }
     }
@@ -91,11 +96,19 @@ impl<P: Platform> Class<P> {
 }
 
 impl<P: Platform> PoolState<P> {
-    fn take(&mut self, class: usize, held: u16) -> Option<P::Buffer> {
+    /// A buffer of a class, while more than `held` of its stock are free.
+    fn take(&mut self, class: usize, stock: &Stock, held: u16) -> Option<P::Buffer> {
         self.in_use = true;
         let class = self.classes.as_mut_slice().get_mut(class)?;
-        let buffer = if class.free() > held { class.take() } else { None };
-        self.starved |= buffer.is_none();
+        let free = stock.free();
+        let buffer = if free > held { class.take() } else { None };
+        match buffer {
+            Some(_) => stock.set_free(free - 1),
+            None => {
+                self.starved = true;
+                stock.set_free(if class.exhausted { 0 } else { free });
+            }
+        }
         buffer
     }
 
@@ -106,18 +119,20 @@ impl<P: Platform> PoolState<P> {
     }
 
     /// The buffer again, where there is no place for it.
-    fn give_back(&mut self, class: usize, buffer: P::Buffer) -> Option<P::Buffer> {
-        let Some(class) = self.classes.as_mut_slice().get_mut(class) else { return Some(buffer) };
-        class.exhausted = false;
+    fn give_back(
+        &mut self,
+        class: usize,
+        stock: Option<&Stock>,
+        buffer: P::Buffer,
+    ) -> Option<P::Buffer> {
+        let class = self.classes.as_mut_slice().get_mut(class);
+        let (Some(class), Some(stock)) = (class, stock) else { return Some(buffer) };
         let unwanted = class.free.push(buffer).err();
         debug_assert!(unwanted.is_none(), "more messages came back than were taken");
+        // The platform may have memory again.
+        let recovered = core::mem::take(&mut class.exhausted);
+        stock.set_free(if recovered { class.count_free() } else { stock.free() + 1 });
         unwanted
-    }
-
-    fn has_room(&mut self, class: usize, held: u16) -> bool {
-        let free = self.classes.as_slice().get(class).map_or(0, Class::free);
-        self.starved |= free <= held;
-        free > held
     }
 
     fn insert(&mut self, index: usize, class: Class<P>) {
@@ -148,24 +163,23 @@ impl<P: Platform> Pool<P> {
         Pool { state: P::PoolLock::new(state), stocks: Default::default() }
     }
 
-    /// Runs `f` alone on the pool, and notes what it did to a class.
-    fn with<R>(&self, class: usize, f: impl FnOnce(&mut PoolState<P>) -> R) -> R {
-        self.state.with(|state| {
-            let result = f(state);
-            if let (Some(stock), Some(class)) =
-                (self.stocks.get(class), state.classes.as_slice().get(class))
-            {
-                stock.free.store(class.free(), Ordering::Relaxed);
-            }
-            result
-        })
+    /// Whether more than `held` messages of a class are free. If not, the waker is called at the
+    /// next return.
+    fn has_room(&self, class: usize, held: u16) -> bool {
+        let Some(stock) = self.stocks.get(class) else { return false };
+        stock.free() > held
+            || self.state.with(|state| {
+                // One may have come back by now.
+                state.starved |= stock.free() <= held;
+                stock.free() > held
+            })
     }
 
     /// Notes the classes, which have changed.
     fn note(&self, state: &PoolState<P>) {
         for (stock, class) in self.stocks.iter().zip(state.classes.as_slice()) {
             stock.size.store(class.size, Ordering::Relaxed);
-            stock.free.store(class.free(), Ordering::Relaxed);
+            stock.set_free(class.count_free());
         }
     }
 
@@ -247,7 +261,9 @@ impl<P: Platform> Pool<P> {
         held: &PerClass,
     ) -> Result<Message<P>, usize> {
         let class = pool.class_of(frame_len);
-        let buffer = pool.with(class, |state| state.take(class, count(held, class)));
+        let held = count(held, class);
+        let stock = pool.stocks.get(class);
+        let buffer = stock.and_then(|stock| pool.state.with(|it| it.take(class, stock, held)));
         let mut message = Message::pooled(buffer.ok_or(class)?, pool.clone());
         message.set_class(class);
         Ok(message)
@@ -256,9 +272,10 @@ impl<P: Platform> Pool<P> {
     /// A buffer for somebody's own hand: all but the last of a class.
     pub(crate) fn take_for_application(&self, frame_len: usize) -> Option<P::Buffer> {
         let class = self.class_of(frame_len);
-        self.with(class, |state| {
+        let stock = self.stocks.get(class)?;
+        self.state.with(|state| {
             let capacity = state.classes.as_slice().get(class)?.capacity;
-            state.take(class, capacity.saturating_sub(1).min(1))
+            state.take(class, stock, capacity.saturating_sub(1).min(1))
         })
     }
 
@@ -291,11 +308,11 @@ impl<P: Platform> Pool<P> {
     /// should be some more, so that reading does not stop and go with each message, unless
     /// he holds none. If not, the waker is called at the next return.
     pub(crate) fn has_room_again(&self, class: usize, held: u16) -> bool {
-        self.state.with(|state| {
+        let margin = self.state.with(|state| {
             let capacity = state.classes.as_slice().get(class).map_or(0, |class| class.capacity);
-            let margin = if held == 0 { 0 } else { capacity / 8 };
-            state.has_room(class, held.saturating_add(margin))
-        })
+            if held == 0 { 0 } else { capacity / 8 }
+        });
+        self.has_room(class, held.saturating_add(margin))
     }
 
     /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
@@ -306,15 +323,17 @@ impl<P: Platform> Pool<P> {
         let last = self.stocks().count().saturating_sub(1);
         let class = self.class_of(message.capacity()).min(last);
         message.set_class(class);
-        let Some(others) = count(held, class).checked_sub(1) else { return true };
-        let room = self.stocks.get(class).is_some_and(|stock| stock.free() > others);
-        room || self.state.with(|state| state.has_room(class, others))
+        match count(held, class).checked_sub(1) {
+            Some(others) => self.has_room(class, others),
+            None => true,
+        }
     }
 
     pub(crate) fn give_back(&self, buffer: P::Buffer) {
         let class = self.class_of(buffer.len());
-        let (unwanted, waker) = self.with(class, |state| {
-            let unwanted = state.give_back(class, buffer);
+        let stock = self.stocks.get(class);
+        let (unwanted, waker) = self.state.with(|state| {
+            let unwanted = state.give_back(class, stock, buffer);
             (unwanted, state.wakes())
         });
         // Outside the lock: neither a deallocation nor a waker may run inside.
@@ -335,13 +354,12 @@ impl<P: Platform> Pool<P> {
                         Some(Err(message)) => break Some(message),
                         Some(Ok(buffer)) => {
                             let class = self.class_of(buffer.len());
-                            let unwanted = state.give_back(class, buffer);
+                            let unwanted = state.give_back(class, self.stocks.get(class), buffer);
                             debug_assert!(unwanted.is_none());
                             came_back = true;
                         }
                     }
                 };
-                self.note(state);
                 (odd, if came_back { state.wakes() } else { None })
             });
             if let Some(waker) = waker {
