@@ -130,7 +130,6 @@ impl Stack<'_> {
                 slot.role = Role::Resolving(link);
             }
             if let Role::Resolving(link) = slot.role {
-                self.unasked = 0;
                 self.try_next(index, link);
             }
             self.limit_attempt(index);

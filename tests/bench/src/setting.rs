@@ -5,6 +5,7 @@
 
 use core_affinity::CoreId;
 use std::fmt;
+use std::process::{Command, Stdio};
 
 /// Between what, and on which cores, the two ends talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,30 @@ impl Cores {
             Placement::TwoCores => Some((first.id, second.id)),
         }
     }
+}
+
+/// While it lives, the first thread of this process runs whenever it can, before others of its core.
+/// What it starts does not.
+pub(crate) struct Preferred(());
+
+impl Preferred {
+    /// Where it is not allowed, or there is no `chrt`, the scheduler decides.
+    pub(crate) fn new() -> Preferred {
+        schedule(&["--reset-on-fork", "--fifo", "--pid", "10"]);
+        Preferred(())
+    }
+}
+
+impl Drop for Preferred {
+    fn drop(&mut self) {
+        schedule(&["--other", "--pid", "0"]);
+    }
+}
+
+fn schedule(policy: &[&str]) {
+    let process = std::process::id().to_string();
+    let mut chrt = Command::new("chrt");
+    let _ = chrt.args(policy).arg(process).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// Keeps this thread, and whatever it starts from now on, on one core.

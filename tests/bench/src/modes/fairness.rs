@@ -6,9 +6,10 @@ use crate::bench::{Bench, pick};
 use crate::contenders::{Contender, Pattern};
 use crate::exchange::{body, round_trips};
 use crate::row::{Baseline, Row, Unit};
-use crate::setting::{Placement, Setting};
+use crate::setting::{Placement, Preferred, Setting};
 
-/// The flood comes from another core, so that it competes for the server and not for the processor.
+/// The flood comes from another core, and the client is preferred where that is allowed, so that the two
+/// compete for the server and not for the processor.
 const PLACEMENT: Placement = Placement::OneCore;
 /// Bodies of the signals.
 const FLOODS: [u64; 2] = [SMALL, 65_535];
@@ -44,6 +45,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
 fn measure(bench: &Bench, contender: Contender, setting: Setting) -> Outcome<Found> {
     let (server, mut client) = bench.connect(contender, Pattern::Requests, setting)?;
     client.open(1)?;
+    let _preferred = Preferred::new();
     // Twice the time, so that a percentile 99 is made of something.
     let (body, time) = (body(SMALL), 2 * bench.plan.time);
     let alone = round_trips(&mut *client, 0, &body, time)?.p99;
