@@ -1,6 +1,7 @@
 //! One engine's place on the network.
 
 use crate::Network;
+use crate::connection::{Direction, Side};
 use crate::hub::{Owner, Socket};
 use core::fmt;
 use core::task::Poll;
@@ -20,6 +21,21 @@ pub struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(network: Network, index: usize) -> Self {
         Endpoint { network, index }
+    }
+
+    /// The connection that a link stands for, and the direction it sends in; `None` for a listener.
+    pub fn connection(&self, link: Link) -> Option<(u64, Direction)> {
+        match self.find(link)? {
+            Socket::Stream(id, Side::Client) => Some((id, Direction::ToListener)),
+            Socket::Stream(id, Side::Accepted) => Some((id, Direction::ToClient)),
+            Socket::Listener(_) => None,
+        }
+    }
+
+    /// Whether there are events that were not asked for yet.
+    pub fn has_news(&self) -> bool {
+        let hub = self.network.hub();
+        hub.stations.get(self.index).is_some_and(|station| !station.ready.is_empty())
     }
 
     fn owner(&self, link: Link) -> Owner {

@@ -44,6 +44,10 @@ pub struct Faults {
     pub max_delay: Duration,
     /// A connection is refused though somebody listens.
     pub refuse_connect: Chance,
+    /// A connection gets no answer at all: it is not refused, and reaches nobody.
+    pub ignore_connect: Chance,
+    /// Listening fails though the name is free.
+    pub fail_listen: Chance,
     /// Accepting a waiting connection fails; it goes on waiting.
     pub fail_accept: Chance,
     /// A read or write finds the connection cut.

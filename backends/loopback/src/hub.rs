@@ -1,8 +1,9 @@
 //! The state behind the handles: who is there, and what is due when.
 
+use crate::Faults;
+use crate::choices::Choices;
 use crate::connection::{Connection, Direction, Edge, Loss, Side};
 use crate::listener::Listener;
-use crate::{Faults, Rng};
 use std::collections::{BTreeMap, VecDeque};
 use tofu_core::{Close, Instant, Link, Ready, Status};
 
@@ -41,7 +42,7 @@ pub(crate) struct Station {
 
 /// The whole network. Ordered maps throughout: nothing depends on a hash.
 pub(crate) struct Hub {
-    pub(crate) rng: Rng,
+    pub(crate) choices: Choices,
     pub(crate) faults: Faults,
     pub(crate) capacity: usize,
     pub(crate) backlog: usize,
@@ -56,12 +57,14 @@ pub(crate) struct Hub {
     pub(crate) connections: BTreeMap<u64, Connection>,
     pub(crate) connected: u64,
     pub(crate) cuts: BTreeMap<(u64, Direction), u64>,
+    /// When connections were cut.
+    pub(crate) cut_at: BTreeMap<u64, Instant>,
 }
 
 impl Hub {
     pub(crate) fn new(seed: u64, faults: Faults, capacity: usize, backlog: usize) -> Self {
         Hub {
-            rng: Rng::new(seed),
+            choices: Choices::new(seed),
             faults,
             capacity,
             backlog,
@@ -75,6 +78,7 @@ impl Hub {
             connections: BTreeMap::new(),
             connected: 0,
             cuts: BTreeMap::new(),
+            cut_at: BTreeMap::new(),
         }
     }
 
@@ -103,7 +107,7 @@ impl Hub {
 
     /// When something that starts now arrives.
     pub(crate) fn arrival(&mut self) -> Instant {
-        self.now.after(self.faults.delay(&mut self.rng))
+        self.now.after(self.choices.delay(&self.faults))
     }
 
     pub(crate) fn plan(&mut self, at: Instant, event: Event) {
@@ -181,17 +185,17 @@ impl Hub {
 
     /// An event for one of the links of a station, though nothing happened.
     pub(crate) fn maybe_tell_nothing(&mut self, endpoint: usize) {
-        if !self.faults.spurious_ready.hits(&mut self.rng) {
+        if !self.choices.hits(self.faults.spurious_ready) {
             return;
         }
         let Some(station) = self.stations.get(endpoint) else {
             return;
         };
-        let index = self.rng.below(station.links.len() as u64) as usize;
+        let index = self.choices.below(station.links.len() as u64) as usize;
         let Some((&link, &socket)) = station.links.iter().nth(index) else {
             return;
         };
-        let ready = if self.rng.coin() { Ready::Readable } else { Ready::Writable };
+        let ready = if self.choices.coin() { Ready::Readable } else { Ready::Writable };
         let open = match socket {
             Socket::Listener(id) => self.listeners.get(&id).is_some_and(|listener| listener.open),
             Socket::Stream(id, _) => self.connections.get(&id).is_some_and(|stream| stream.open),
@@ -248,6 +252,7 @@ impl Hub {
     pub(crate) fn cut(&mut self, id: u64, loss: Loss) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.cut(loss);
+            self.cut_at.entry(id).or_insert(self.now);
             self.settle_connection(id);
         }
     }

@@ -26,13 +26,14 @@
 //! | `network` | the handle: clock, faults, cutting links |
 //! | `endpoint` | the transport of one engine |
 //! | `raw` | a peer that speaks bytes, not tofu |
-//! | `faults`, `rng` | what goes wrong, and the seeded choices |
+//! | `faults`, `choices`, `rng` | what goes wrong, who decides when, and the seeded generator |
 //! | `hub` | the state behind the handles: who is there, what is due when |
 //! | `listener`, `stream` | opening; moving bytes and ending |
 //! | `connection`, `pipe` | two ends; one direction of bytes |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod choices;
 mod connection;
 mod endpoint;
 mod faults;

@@ -27,11 +27,12 @@ pub(crate) struct Listener {
 impl Hub {
     /// Whether a failure is told at once or later: the seed decides, where there are faults.
     fn fails_later(&mut self, owner: Option<Owner>) -> bool {
-        owner.is_some() && self.faults != Faults::default() && self.rng.coin()
+        owner.is_some() && self.faults != Faults::default() && self.choices.coin()
     }
 
     pub(crate) fn listen(&mut self, owner: Option<Owner>, name: &str) -> Result<Socket, Status> {
-        let taken = self.names.contains_key(name);
+        let failed = owner.is_some() && self.choices.hits(self.faults.fail_listen);
+        let taken = failed || self.names.contains_key(name);
         if taken && !self.fails_later(owner) {
             return Err(Status::ListenFailed);
         }
@@ -80,7 +81,7 @@ impl Hub {
     }
 
     pub(crate) fn connect(&mut self, owner: Option<Owner>, name: &str) -> Result<Socket, Status> {
-        let refused = owner.is_some() && self.faults.refuse_connect.hits(&mut self.rng);
+        let refused = owner.is_some() && self.choices.hits(self.faults.refuse_connect);
         let hopeless = refused || !self.names.contains_key(name);
         if hopeless && !self.fails_later(owner) {
             return Err(Status::ConnectFailed);
@@ -92,6 +93,9 @@ impl Hub {
         let client = End::new(owner, self.pipe(id, Direction::ToClient));
         let accepted = End::new(None, self.pipe(id, Direction::ToListener));
         self.connections.insert(id, Connection::new(client, accepted));
+        if owner.is_some() && self.choices.hits(self.faults.ignore_connect) {
+            return Ok(socket);
+        }
         let at = if owner.is_some() { self.arrival() } else { self.now };
         self.plan(at, Event::Arrive { connection: id, name: name.to_owned(), refused });
         Ok(socket)
@@ -148,13 +152,13 @@ impl Hub {
         }
         if owner.is_some() {
             if !core::mem::take(&mut listener.stalled)
-                && self.faults.spurious_pending.hits(&mut self.rng)
+                && self.choices.hits(self.faults.spurious_pending)
             {
                 listener.stalled = true;
                 self.hold_back(Socket::Listener(id), Ready::Readable);
                 return Poll::Pending;
             }
-            if !core::mem::take(&mut listener.failed) && self.faults.fail_accept.hits(&mut self.rng)
+            if !core::mem::take(&mut listener.failed) && self.choices.hits(self.faults.fail_accept)
             {
                 listener.failed = true;
                 return Poll::Ready(Err(Status::AcceptFailed));

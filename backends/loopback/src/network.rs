@@ -44,6 +44,20 @@ impl Network {
         self.hub().faults = faults;
     }
 
+    /// Of all the times a fault of [`Faults`] could happen, only the `nth` from 0 does, and a partial read or
+    /// write then moves at most `length` bytes. Which kinds of fault count is what the faults say; how likely
+    /// they are does not matter then.
+    ///
+    /// A test that goes through all of [`Network::decisions`] has tried each single fault.
+    pub fn fault_once(&self, nth: u64, length: usize) {
+        self.hub().choices.set_only(nth, length);
+    }
+
+    /// How often a fault could have happened so far.
+    pub fn decisions(&self) -> u64 {
+        self.hub().choices.decided()
+    }
+
     /// A new place on the network, for one engine.
     pub fn endpoint(&self) -> Endpoint {
         let mut hub = self.hub();
@@ -72,6 +86,27 @@ impl Network {
     /// How many connections were begun so far.
     pub fn connections(&self) -> u64 {
         self.hub().connected
+    }
+
+    /// When a connection was cut, by whatever fault.
+    pub fn cut_at(&self, connection: u64) -> Option<Instant> {
+        self.hub().cut_at.get(&connection).copied()
+    }
+
+    /// How many bytes have arrived in one direction of a connection and were not read. `None` before it
+    /// is made, and once both ends are closed.
+    pub fn unread(&self, connection: u64, direction: Direction) -> Option<usize> {
+        let hub = self.hub();
+        let connection = hub.connections.get(&connection).filter(|connection| connection.open)?;
+        Some(connection.end(direction.receiver()).inbox.available())
+    }
+
+    /// How many more bytes one direction of a connection takes now. `None` before it is made, and
+    /// once both ends are closed.
+    pub fn room(&self, connection: u64, direction: Direction) -> Option<usize> {
+        let hub = self.hub();
+        let connection = hub.connections.get(&connection).filter(|connection| connection.open)?;
+        Some(connection.end(direction.receiver()).inbox.room())
     }
 
     /// Cuts a connection: what has arrived can still be read, what is on its way is lost.

@@ -25,6 +25,7 @@ impl Hub {
         if connection.open && Side::BOTH.iter().any(|side| connection.end(*side).inbox.is_cut_due())
         {
             connection.cut(Loss::GONE);
+            self.cut_at.entry(id).or_insert(self.now);
         }
         let told = Side::BOTH.map(|side| (connection.end(side).owner, connection.take_owed(side)));
         for (owner, owed) in told {
@@ -50,14 +51,14 @@ impl Hub {
         let stalls = faulty
             && end.is_readable()
             && !core::mem::take(&mut end.read_stalled)
-            && self.faults.spurious_pending.hits(&mut self.rng);
+            && self.choices.hits(self.faults.spurious_pending);
         if stalls {
             end.read_stalled = true;
             self.hold_back(Socket::Stream(id, side), Ready::Readable);
             return Poll::Pending;
         }
-        let partial = faulty && self.faults.partial_read.hits(&mut self.rng);
-        let take = if partial { self.rng.length(most) } else { most };
+        let partial = faulty && most > 1 && self.choices.hits(self.faults.partial_read);
+        let take = if partial { self.choices.length(most) } else { most };
         // No room at all must not look like an end of stream.
         let outcome = if room == 0 { Poll::Pending } else { end.recv(bufs, take) };
         let told = matches!(outcome, Poll::Ready(Err(_) | Ok(0)));
@@ -90,14 +91,14 @@ impl Hub {
         let faulty = end.owner.is_some() && most > 0;
         let stalls = faulty
             && !core::mem::take(&mut end.write_stalled)
-            && self.faults.spurious_pending.hits(&mut self.rng);
+            && self.choices.hits(self.faults.spurious_pending);
         if stalls {
             end.write_stalled = true;
             self.hold_back(Socket::Stream(id, side), Ready::Writable);
             return Poll::Pending;
         }
-        let partial = faulty && self.faults.partial_write.hits(&mut self.rng);
-        let take = if partial { self.rng.length(most) } else { most };
+        let partial = faulty && most > 1 && self.choices.hits(self.faults.partial_write);
+        let take = if partial { self.choices.length(most) } else { most };
         end.write = if take == offered { Edge::Idle } else { Edge::Owed };
         if take < most {
             self.hold_back(Socket::Stream(id, side), Ready::Writable);
@@ -130,9 +131,9 @@ impl Hub {
     fn maybe_lose(&mut self, id: u64, side: Side) {
         let end = self.connections.get(&id).map(|connection| connection.end(side));
         if end.is_some_and(|end| end.owner.is_some() && end.lost.is_none())
-            && self.faults.lose_link.hits(&mut self.rng)
+            && self.choices.hits(self.faults.lose_link)
         {
-            let loss = if self.rng.coin() { Loss::GONE } else { Loss::FAILED };
+            let loss = if self.choices.coin() { Loss::GONE } else { Loss::FAILED };
             self.cut(id, loss);
         }
     }

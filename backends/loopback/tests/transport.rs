@@ -4,7 +4,7 @@
 
 use core::task::Poll;
 use core::time::Duration;
-use tofu_core::{Address, Close, Link, Ready, Status, Transport};
+use tofu_core::{Address, Close, Instant, Link, Ready, Status, Transport};
 use tofu_loopback::{Chance, Direction, Endpoint, Faults, Network, RawPipe};
 
 const HERE: Address<'static> = Address::Mem { name: "here" };
@@ -269,4 +269,93 @@ fn a_dropped_endpoint_takes_its_connections_along() {
     assert!(peer.is_lost());
     assert!(network.raw_connect("here").is_none());
     assert_eq!(network.next_event(), None);
+}
+
+#[test]
+fn only_the_one_fault_asked_for_happens() {
+    let faults = Faults {
+        partial_read: Chance::one_in(1),
+        spurious_pending: Chance::one_in(1),
+        ..Faults::default()
+    };
+    // Two decisions for a read of several bytes: would it block, and is it partial.
+    let run = |nth, length| {
+        let network = clean();
+        let (mut io, mut peer) = accepted(&network);
+        let before = network.decisions();
+        network.set_faults(faults);
+        network.fault_once(before + nth, length);
+        peer.write(b"four");
+        let first = read(&mut io, 8);
+        network.advance(Duration::ZERO);
+        (first, read(&mut io, 8), network.decisions() - before)
+    };
+    let all = || Poll::Ready(Ok(b"four".to_vec()));
+    assert_eq!(run(0, 1), (Poll::Pending, all(), 2), "it would block, once");
+    for length in 1..4 {
+        let (head, tail) = b"four".split_at(length);
+        let (first, second, _) = run(1, length);
+        let both = (Poll::Ready(Ok(head.to_vec())), Poll::Ready(Ok(tail.to_vec())));
+        assert_eq!((first, second), both, "it is partial, by so many bytes");
+    }
+    assert_eq!(run(1, 9), (all(), Poll::Pending, 2), "there is no more than there is");
+    assert_eq!(run(99, 1), (all(), Poll::Pending, 2), "no decision, no fault");
+}
+
+#[test]
+fn an_ignored_connection_reaches_nobody() {
+    let network = clean();
+    let faults = Faults { ignore_connect: Chance::one_in(1), ..Faults::default() };
+    let listener = network.raw_listen("there").unwrap();
+    network.set_faults(faults);
+    let mut io = network.endpoint();
+    io.connect(LINK, &Address::Mem { name: "there" }).unwrap();
+    network.advance(Duration::from_secs(3_600));
+    assert_eq!((events(&mut io), network.next_event()), (vec![], None));
+    assert!(listener.accept().is_none());
+    assert_eq!(io.connection(LINK), Some((0, Direction::ToListener)));
+    assert_eq!(network.room(0, Direction::ToListener), None);
+    io.close(LINK, Close::Graceful);
+    network.set_faults(Faults::default());
+    io.connect(LINK, &Address::Mem { name: "there" }).unwrap();
+    assert!(io.has_news());
+    assert_eq!(events(&mut io), [(LINK, Ready::Opened)]);
+    assert!(!io.has_news());
+    assert!(listener.accept().is_some());
+}
+
+#[test]
+fn listening_fails_and_leaves_the_name_free() {
+    let network = clean();
+    network.set_faults(Faults { fail_listen: Chance::one_in(1), ..Faults::default() });
+    let mut io = network.endpoint();
+    let at = Address::Mem { name: "here" };
+    match io.listen(LINK, &at) {
+        Ok(()) => {
+            assert_eq!(events(&mut io), [(LINK, Ready::Failed(Status::ListenFailed))]);
+            io.close(LINK, Close::Graceful);
+        }
+        Err(status) => assert_eq!(status, Status::ListenFailed),
+    }
+    network.set_faults(Faults::default());
+    assert_eq!(io.listen(LINK, &at), Ok(()));
+}
+
+#[test]
+fn a_connections_state_can_be_asked_for() {
+    let network = clean().with_capacity(10);
+    let (mut io, mut peer) = accepted(&network);
+    assert_eq!(io.connection(LINK), Some((0, Direction::ToClient)));
+    assert_eq!(io.connection(LISTENER), None);
+    peer.write(b"unread");
+    assert_eq!(network.unread(0, Direction::ToListener), Some(6));
+    assert_eq!(network.room(0, Direction::ToClient), Some(10));
+    assert_eq!(io.send(LINK, &[b"abc"]), Poll::Ready(Ok(3)));
+    assert_eq!(network.room(0, Direction::ToClient), Some(7));
+    assert_eq!(network.cut_at(0), None);
+    network.advance(Duration::from_millis(5));
+    network.cut(0);
+    network.advance(Duration::from_millis(5));
+    network.cut(0);
+    assert_eq!(network.cut_at(0), Some(Instant::from_millis(5)), "it is cut once");
 }
