@@ -211,6 +211,8 @@ impl<P: Platform> Engine<P> {
             (Phase::AwaitHello, _) | (_, Side::Listener) => {
                 channel.abort = Some(Status::ChannelClosed);
             }
+            // Nothing more goes out, and nobody is left to hand it to.
+            _ if channel.send_failed.is_some() => channel.abort = channel.send_failed,
             _ => {
                 channel.bye = Bye::Flush;
             }
