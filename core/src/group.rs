@@ -84,9 +84,10 @@ impl<P: Platform> Group<P> {
 
     /// Puts something into the queue and wakes the receiver.
     pub(crate) fn push(&mut self, nodes: &mut Nodes<P>, item: Item<P>) {
+        let late = planted!(WakesLate) && self.queue.is_empty();
         let refused = self.queue.push(nodes, item);
         debug_assert!(refused.is_ok(), "fewer queue nodes than the platform's sum asks for");
-        if let Some(waker) = &self.waker {
+        if let Some(waker) = self.waker.as_ref().filter(|_| !late) {
             waker.wake_by_ref();
         }
     }

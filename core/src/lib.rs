@@ -57,6 +57,20 @@ extern crate std;
 #[macro_use]
 mod fmt;
 
+/// Whether a bug was put in on purpose; never, without the feature that exists for that.
+macro_rules! planted {
+    ($bug:ident) => {{
+        #[cfg(feature = "sabotage")]
+        {
+            crate::sabotage::is_planted(crate::sabotage::Bug::$bug)
+        }
+        #[cfg(not(feature = "sabotage"))]
+        {
+            false
+        }
+    }};
+}
+
 mod address;
 mod channel;
 mod engine;
@@ -70,6 +84,9 @@ mod platform;
 mod pool;
 mod queue;
 mod rx;
+#[cfg(feature = "sabotage")]
+#[doc(hidden)]
+pub mod sabotage;
 mod status;
 #[cfg(feature = "std")]
 mod std_compat;

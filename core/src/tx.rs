@@ -89,10 +89,16 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
+        if planted!(ForgetsPartialWrite) {
+            channel.sent = 0;
+        }
         channel.sent += count;
         let mut whole = 0;
         self.pool.give_back_all(|| {
             let frame_len = channel.tx.first(&self.nodes)?.frame_len();
+            if planted!(KeepsWhatIsSent) && channel.sent == frame_len {
+                channel.tx.messages(&self.nodes).nth(1).is_none().then_some(())?;
+            }
             channel.sent = channel.sent.checked_sub(frame_len)?;
             let Item::Message(message) = channel.tx.pop(&mut self.nodes)? else { return None };
             let opcode = message.opcode();
@@ -118,6 +124,7 @@ impl<P: Platform> Engine<P> {
         };
         if core::mem::take(&mut channel.wants_write) {
             io.want_write(link_of(slot), false);
+            channel.wants_write = planted!(AsksForRoomOnce);
         }
         if channel.phase_timer == Some(Timer::Send) {
             self.stop_phase_timer(slot);

@@ -54,7 +54,8 @@ impl<P: Platform> Engine<P> {
             io.close(link_of(slot), how);
         }
         debug!("channel {} closed: {}", channel.number.get(), reason.code());
-        let announced = channel.announced();
+        let announced = channel.announced()
+            && !(planted!(ClosesSilently) && channel.bye == Bye::Sent && channel.peer_bye);
         self.leave_lists(slot);
         self.drop_frame(slot);
         self.hand_back_unsent(slot, reason);
@@ -136,6 +137,9 @@ impl<P: Platform> Engine<P> {
             let class = message.class();
             crate::rx::count_down(&mut group.unread, class);
             crate::rx::count_down(&mut channel.unread, class);
+            if planted!(LeaksUnfinished) {
+                core::mem::forget(message);
+            }
         }
     }
 

@@ -382,6 +382,9 @@ impl<P: Platform> Engine<P> {
             if group.parked_count == 0 {
                 return;
             }
+            if planted!(ResumesSmallestOnly) && class > 0 {
+                return;
+            }
             let waits = group.parked.get(class).is_some_and(|list| !list.is_empty());
             let held = group.unread.get(class).copied().unwrap_or_default();
             if waits && self.pool.has_room_again(class, held) {
@@ -420,6 +423,9 @@ impl<P: Platform> Engine<P> {
                 channel.place = Place::None;
             }
             self.enqueue_read(slot);
+            if planted!(UnblocksOne) {
+                return;
+            }
         }
     }
 
