@@ -14,6 +14,7 @@
 //! | `campaign` | many seeds |
 //! | `shrink` | what is left of a failing seed |
 //! | `exhaustive` | two engines, every interleaving, every single fault |
+//! | `prove` | that bugs put in on purpose are found |
 //! | `platform` | the memory of the simulated engines, counted |
 #![forbid(unsafe_code)]
 
@@ -25,6 +26,8 @@ pub mod exhaustive;
 pub mod host;
 pub mod oracle;
 pub mod platform;
+#[cfg(feature = "sabotage")]
+pub mod prove;
 pub mod random;
 pub mod scenario;
 pub mod shrink;

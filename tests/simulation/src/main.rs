@@ -44,12 +44,34 @@ struct Cli {
     /// The longest script of messages for --exhaustive without faults, and with one
     #[arg(long, value_name = "N,M", value_delimiter = ',', num_args = 2, default_values_t = [3, 1])]
     messages: Vec<usize>,
+    /// Show that bugs put in on purpose are found
+    #[cfg(feature = "sabotage")]
+    #[arg(long, conflicts_with_all = ["seeds", "seed", "exhaustive"])]
+    prove: bool,
+    /// Put this bug in
+    #[cfg(feature = "sabotage")]
+    #[arg(long, value_name = "BUG")]
+    bug: Option<String>,
+}
+
+impl Cli {
+    /// The bug that was put in.
+    fn bug(&self) -> Option<&str> {
+        #[cfg(feature = "sabotage")]
+        return self.bug.as_deref();
+        #[cfg(not(feature = "sabotage"))]
+        None
+    }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // What a seed panics with is reported with the seed.
     std::panic::set_hook(Box::new(|_| {}));
+    #[cfg(feature = "sabotage")]
+    if let Some(outcome) = sabotage(&cli) {
+        return if outcome { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let kept = match (cli.seed, cli.exhaustive) {
         (_, true) => all_interleavings(&cli),
         (Some(seed), _) if cli.seeds.unwrap_or(1) == 1 => one_seed(seed, &cli),
@@ -74,7 +96,7 @@ fn many_seeds(cli: &Cli) -> bool {
         Some((seed, failure)) => {
             println!("FAIL seed {seed}: {}\n  {}", failure.promise, failure.what);
             let reduction = shrink(seed, &failure);
-            print::replay(seed, &reduction);
+            print::replay(seed, &reduction, cli.bug());
             false
         }
     }
@@ -95,7 +117,7 @@ fn one_seed(seed: u64, cli: &Cli) -> bool {
         Err(failure) => {
             println!("FAIL seed {seed}: {}\n  {}", failure.promise, failure.what);
             if reduction == Reduction::default() {
-                print::replay(seed, &shrink(seed, &failure));
+                print::replay(seed, &shrink(seed, &failure), cli.bug());
             }
             return false;
         }
@@ -120,4 +142,24 @@ fn all_interleavings(cli: &Cli) -> bool {
         bar.rate()
     );
     true
+}
+
+/// Puts a bug in, or shows that all of them are found.
+#[cfg(feature = "sabotage")]
+fn sabotage(cli: &Cli) -> Option<bool> {
+    use tofu_core::sabotage::{Bug, plant};
+    use tofu_sim::prove;
+    if let Some(name) = &cli.bug {
+        let bug = prove::bug_of(name);
+        plant(bug);
+        if bug.is_none() {
+            println!("no bug {name}; there are {:?}", Bug::ALL);
+            return Some(false);
+        }
+    }
+    cli.prove.then(|| {
+        let findings = Bug::ALL.map(|bug| (bug, prove::find(bug)));
+        findings.iter().for_each(|(bug, finding)| print::finding(*bug, finding.as_ref()));
+        findings.iter().all(|(_, finding)| finding.is_some())
+    })
 }

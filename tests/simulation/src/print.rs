@@ -88,10 +88,26 @@ pub(crate) fn trace(trace: &Trace) {
 }
 
 /// How to see it again.
-pub(crate) fn replay(seed: u64, reduction: &Reduction) {
+pub(crate) fn replay(seed: u64, reduction: &Reduction, bug: Option<&str>) {
     let steps = reduction.keep.as_ref().map_or(0, Vec::len);
     // Debug assertions are promises, too: what breaks one has to be run with them.
     let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+    let (features, bug) = match bug {
+        Some(bug) => (" --features sabotage", format!(" --bug {bug}")),
+        None => ("", String::new()),
+    };
     println!("{steps} steps are enough:");
-    println!("  cargo run{profile} -p tofu-sim -- --seed {seed}{reduction} --trace");
+    println!("  cargo run{profile} -p tofu-sim{features} -- --seed {seed}{reduction}{bug} --trace");
+}
+
+/// How a bug put in on purpose was found.
+#[cfg(feature = "sabotage")]
+pub(crate) fn finding(bug: tofu_core::sabotage::Bug, found: Option<&tofu_sim::prove::Finding>) {
+    let bug = format!("{bug:?}");
+    let Some(found) = found else {
+        return println!("MISSED {bug} in {} seeds", tofu_sim::prove::SEEDS);
+    };
+    let steps = found.reduction.keep.as_ref().map_or(0, Vec::len);
+    let (seed, promise) = (found.seed, found.failure.promise);
+    println!("found {bug:<22} seed {seed:<6} {steps:>3} steps  {promise}");
 }
