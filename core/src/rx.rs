@@ -275,13 +275,13 @@ impl<P: Platform> Engine<P> {
                 Step::End(status) => return self.end(slot, status, io),
                 Step::Received(opcode) => {
                     self.moved += 1;
-                    if opcode.kind() != Kind::Regular && self.received_rite(slot, opcode, io) {
+                    if opcode.kind() != Kind::Regular && self.follow_up(slot, opcode, io) {
                         return Drained::Ended;
                     }
                 }
                 Step::Skipped { id, opcode, status } => {
                     self.tell_skipped(slot, group, id, status);
-                    if opcode.kind() == Kind::Bye && self.received_rite(slot, opcode, io) {
+                    if opcode.kind() == Kind::Bye && self.follow_up(slot, opcode, io) {
                         return Drained::Ended;
                     }
                 }
@@ -368,7 +368,7 @@ impl<P: Platform> Engine<P> {
     }
 
     /// What a peer's hello or goodbye means for the channel. True if it ended.
-    fn received_rite(&mut self, slot: u32, opcode: Opcode, io: &mut impl Transport) -> bool {
+    fn follow_up(&mut self, slot: u32, opcode: Opcode, io: &mut impl Transport) -> bool {
         let Some(channel) = self.channels.get_mut(slot) else { return true };
         let (how, reason) = match (opcode, channel.bye) {
             (Opcode::HelloRequest, _) => {

@@ -157,7 +157,7 @@ impl<P: Platform> Engine<P> {
         !self.reading.is_empty() || !self.writing.is_empty()
     }
 
-    /// Makes a channel group. `staging` is what bytes are read ahead into: 64 KiB make many small
+    /// Makes a channel group. `staging` is what bytes are read ahead into: 16 KiB make many small
     /// messages cheap; 16 bytes are enough.
     ///
     /// # Errors
