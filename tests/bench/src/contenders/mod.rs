@@ -21,6 +21,8 @@ use std::path::PathBuf;
 pub(crate) enum Contender {
     /// Blocking sockets and nothing else.
     Raw,
+    /// The same, but with a poll to wait in, as whoever waits for more than one socket needs.
+    Polled,
     Zmq,
     Nng,
     Tofu,
@@ -29,6 +31,13 @@ pub(crate) enum Contender {
 impl Contender {
     /// All that this program was built with.
     pub(crate) const BUILT: &[Contender] = match cfg!(feature = "peers") {
+        true => {
+            &[Contender::Raw, Contender::Polled, Contender::Zmq, Contender::Nng, Contender::Tofu]
+        }
+        false => &[Contender::Raw, Contender::Polled, Contender::Tofu],
+    };
+    /// Those that keep more than one message under way.
+    pub(crate) const PIPELINING: &[Contender] = match cfg!(feature = "peers") {
         true => &[Contender::Raw, Contender::Zmq, Contender::Nng, Contender::Tofu],
         false => Contender::WITH_CHANNELS,
     };
@@ -39,6 +48,7 @@ impl Contender {
     pub(crate) fn argument(self) -> &'static str {
         match self {
             Contender::Raw => "raw",
+            Contender::Polled => "polled",
             Contender::Zmq => "zmq",
             Contender::Nng => "nng",
             Contender::Tofu => "tofu",
@@ -50,6 +60,7 @@ impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Contender::Raw => "raw",
+            Contender::Polled => "raw, polled",
             Contender::Zmq => "ZeroMQ",
             Contender::Nng => "nng",
             Contender::Tofu => "tofu",
@@ -115,7 +126,8 @@ pub(crate) fn client(
     address: &str,
 ) -> Outcome<Box<dyn Client>> {
     match contender {
-        Contender::Raw => Ok(Box::new(raw::Client::new(address))),
+        Contender::Raw => Ok(Box::new(raw::Client::new(address, raw::Wait::InRead))),
+        Contender::Polled => Ok(Box::new(raw::Client::new(address, raw::Wait::InPoll))),
         Contender::Tofu => Ok(Box::new(tofu::Client::new(address)?)),
         #[cfg(feature = "peers")]
         Contender::Zmq => Ok(Box::new(zmq::Client::new(pattern, address)?)),
@@ -129,7 +141,8 @@ pub(crate) fn client(
 /// Serves until the process ends.
 pub(crate) fn serve(contender: Contender, pattern: Pattern, place: &Place) -> Outcome {
     match contender {
-        Contender::Raw => raw::serve(pattern, place),
+        Contender::Raw => raw::serve(pattern, place, raw::Wait::InRead),
+        Contender::Polled => raw::serve(pattern, place, raw::Wait::InPoll),
         Contender::Tofu => tofu::serve(place),
         #[cfg(feature = "peers")]
         Contender::Zmq => zmq::serve(pattern, place),

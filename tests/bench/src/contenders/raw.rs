@@ -6,9 +6,12 @@
 
 use super::{Pattern, Place, Tally, announce};
 use crate::Outcome;
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
@@ -28,6 +31,13 @@ impl Kind {
     const ALL: [Kind; 3] = [Kind::Request, Kind::Answer, Kind::Signal];
 }
 
+/// Where a thread waits for the peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    InRead,
+    InPoll,
+}
+
 /// A connection of either kind.
 enum Socket {
     Tcp(TcpStream),
@@ -45,6 +55,18 @@ impl Socket {
     fn tcp(stream: TcpStream) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
         Ok(Socket::Tcp(stream))
+    }
+
+    /// Whatever waits for this socket from now on, waits here.
+    fn poll(&self) -> io::Result<mio::Poll> {
+        let descriptor = match self {
+            Socket::Tcp(stream) => stream.as_raw_fd(),
+            Socket::Uds(stream) => stream.as_raw_fd(),
+        };
+        let poll = mio::Poll::new()?;
+        let interest = Interest::READABLE;
+        poll.registry().register(&mut SourceFd(&descriptor), Token(0), interest)?;
+        Ok(poll)
     }
 
     /// Writes all of both.
@@ -80,12 +102,43 @@ impl Socket {
     }
 }
 
-impl Read for Socket {
+impl Read for &Socket {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self {
-            Socket::Tcp(stream) => stream.read(buf),
-            Socket::Uds(stream) => stream.read(buf),
+            Socket::Tcp(stream) => (&mut &*stream).read(buf),
+            Socket::Uds(stream) => (&mut &*stream).read(buf),
         }
+    }
+}
+
+/// A socket that is read.
+struct Reader {
+    socket: Socket,
+    /// Where it is waited for, if not in the read.
+    poll: Option<(mio::Poll, mio::Events)>,
+    /// Something may be there; if not, it is worth waiting first.
+    ready: bool,
+}
+
+impl Reader {
+    fn new(socket: Socket, wait: Wait) -> io::Result<Reader> {
+        let poll = match wait {
+            Wait::InRead => None,
+            Wait::InPoll => Some((socket.poll()?, mio::Events::with_capacity(1))),
+        };
+        Ok(Reader { socket, poll, ready: false })
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some((poll, events)) = self.poll.as_mut().filter(|_| !self.ready) {
+            poll.poll(events, None)?;
+        }
+        let read = (&self.socket).read(buf)?;
+        // The poll tells of what comes after a short read.
+        self.ready = read == buf.len();
+        Ok(read)
     }
 }
 
@@ -121,7 +174,7 @@ impl Listener {
 
 /// A connection with its buffers.
 struct Connection {
-    reader: BufReader<Socket>,
+    reader: BufReader<Reader>,
     /// Frames that are not written yet.
     pending: Vec<u8>,
     /// The last body read.
@@ -129,22 +182,26 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(socket: Socket) -> Connection {
-        let reader = BufReader::with_capacity(BUFFER, socket);
-        Connection { reader, pending: Vec::with_capacity(BUFFER), body: Vec::new() }
+    fn new(socket: Socket, wait: Wait) -> io::Result<Connection> {
+        let reader = BufReader::with_capacity(BUFFER, Reader::new(socket, wait)?);
+        Ok(Connection { reader, pending: Vec::with_capacity(BUFFER), body: Vec::new() })
+    }
+
+    fn socket(&self) -> &Socket {
+        &self.reader.get_ref().socket
     }
 
     fn write(&mut self, kind: Kind, body: &[u8]) -> io::Result<()> {
-        put(self.reader.get_ref(), &mut self.pending, kind, body)
+        put(&self.reader.get_ref().socket, &mut self.pending, kind, body)
     }
 
     /// Sends the last body back.
     fn echo(&mut self) -> io::Result<()> {
-        put(self.reader.get_ref(), &mut self.pending, Kind::Answer, &self.body)
+        put(&self.reader.get_ref().socket, &mut self.pending, Kind::Answer, &self.body)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.reader.get_ref().write_all(&self.pending)?;
+        self.socket().write_all(&self.pending)?;
         self.pending.clear();
         Ok(())
     }
@@ -202,6 +259,7 @@ fn decode(header: &[u8; HEADER_LEN]) -> Option<(Kind, usize)> {
 /// The client's end. Answers are read in the order of the requests.
 pub(super) struct Client {
     address: String,
+    wait: Wait,
     connections: Vec<Connection>,
     /// The connections whose answers are due.
     due: VecDeque<usize>,
@@ -210,9 +268,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(address: &str) -> Client {
+    pub(super) fn new(address: &str, wait: Wait) -> Client {
         let (connections, due) = (Vec::new(), VecDeque::new());
-        Client { address: address.to_owned(), connections, due, unflushed: 0 }
+        Client { address: address.to_owned(), wait, connections, due, unflushed: 0 }
     }
 
     fn write(&mut self, channel: usize, kind: Kind, body: &[u8]) -> io::Result<()> {
@@ -227,7 +285,8 @@ impl Client {
 impl super::Client for Client {
     fn open(&mut self, count: usize) -> Outcome {
         for _ in 0..count {
-            self.connections.push(Connection::new(Socket::connect(&self.address)?));
+            let socket = Socket::connect(&self.address)?;
+            self.connections.push(Connection::new(socket, self.wait)?);
         }
         Ok(())
     }
@@ -259,26 +318,26 @@ impl super::Client for Client {
     }
 
     fn cycle(&mut self) -> Outcome {
-        let mut socket = Socket::connect(&self.address)?;
+        let socket = Socket::connect(&self.address)?;
         socket.write_all(&[1])?;
         let mut byte = [0];
-        socket.read_exact(&mut byte)?;
+        (&socket).read_exact(&mut byte)?;
         if byte == [1] { Ok(()) } else { Err("another byte came back".into()) }
     }
 }
 
-pub(super) fn serve(pattern: Pattern, place: &Place) -> Outcome {
+pub(super) fn serve(pattern: Pattern, place: &Place, wait: Wait) -> Outcome {
     let listener = Listener::bind(place)?;
     loop {
-        let mut socket = listener.accept()?;
+        let socket = listener.accept()?;
         if pattern == Pattern::Cycles {
             let mut byte = [0];
-            socket.read_exact(&mut byte)?;
+            (&socket).read_exact(&mut byte)?;
             socket.write_all(&byte)?;
         } else {
             thread::spawn(move || {
                 // A client that is gone is none of our business.
-                let _ = attend(Connection::new(socket));
+                let _ = Connection::new(socket, wait).and_then(attend);
             });
         }
     }

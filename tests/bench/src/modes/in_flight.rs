@@ -21,7 +21,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
 
 fn measure(bench: &mut Bench, setting: Setting, in_flight: u64) -> Outcome {
     let what = format!("in flight, {setting}, {in_flight}");
-    let rates = bench.interleave(&what, Contender::BUILT, |contender| {
+    let rates = bench.interleave(&what, Contender::PIPELINING, |contender| {
         let (_server, mut client) = bench.connect(contender, Pattern::Requests, setting)?;
         client.open(1)?;
         keep_busy(&mut *client, 1, in_flight, &body(SMALL), bench.plan.time)

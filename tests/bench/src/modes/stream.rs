@@ -24,7 +24,7 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
 
 fn measure(bench: &mut Bench, setting: Setting, size: u64) -> Outcome {
     let what = format!("stream, {setting}, {size} B");
-    let rates = bench.interleave(&what, Contender::BUILT, |contender| {
+    let rates = bench.interleave(&what, Contender::PIPELINING, |contender| {
         let (mut server, mut client) = bench.connect(contender, Pattern::Stream, setting)?;
         client.open(1)?;
         let body = body(size);

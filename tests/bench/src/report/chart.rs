@@ -258,6 +258,7 @@ fn color(contender: Contender) -> RGBColor {
         Contender::Raw => RGBColor(0x8a, 0x93, 0x9e),
         Contender::Zmq => RGBColor(0xd9, 0x6c, 0x3a),
         Contender::Nng => RGBColor(0x8c, 0x6b, 0xb1),
+        Contender::Polled => RGBColor(0xc4, 0xc9, 0xd0),
         Contender::Tofu => RGBColor(0x1b, 0x6e, 0xc2),
     }
 }
