@@ -376,11 +376,15 @@ impl Driver {
     }
 
     fn turn(&self, core: &mut Core) {
+        self.turn_at(core, Instant::now());
+    }
+
+    fn turn_at(&self, core: &mut Core, now: Instant) {
+        let passed = now.saturating_duration_since(self.start);
+        let now = tofu_core::Instant::ZERO.after(passed);
         let mut came_back = false;
         for _ in 0..TURNS {
             self.pool_bell.turning.store(true, Ordering::SeqCst);
-            let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let now = tofu_core::Instant::from_micros(micros);
             let turn = core.engine.turn(now, &mut core.sockets, BUDGET);
             self.pool_bell.turning.store(false, Ordering::SeqCst);
             core.deadline = turn.deadline;
@@ -406,18 +410,18 @@ impl Driver {
         bell: &Bell,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Core> {
-        let now = Instant::now();
         let next = core.next_deadline(self.start);
         debug_assert!(core.put_off == 0, "whoever waits has written what was put off");
         let until = match core.pending() {
-            true => Some(now),
+            // Not at all.
+            true => Some(self.start),
             false => deadline.into_iter().chain(next).min(),
         };
         core.epoch += 1;
         core.polling_until = Some(until);
         bell.polling.store(true, Ordering::Relaxed);
         drop(core);
-        let timeout = until.map(|until| until.saturating_duration_since(now));
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
         if poller.poll.poll(&mut poller.events, timeout).is_err() {
             // Interrupted by a signal: as if nothing had come.
             poller.events.clear();
@@ -427,8 +431,9 @@ impl Driver {
         core.polling_until = None;
         core.epoch += 1;
         core.sockets.take_events(&poller.events);
-        core.sockets.expire(Instant::now());
-        self.turn(&mut core);
+        let now = Instant::now();
+        core.sockets.expire(now);
+        self.turn_at(&mut core, now);
         core.poller = Some(poller);
         core
     }
