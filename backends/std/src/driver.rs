@@ -504,14 +504,22 @@ impl Driver {
         }
     }
 
-    /// Writes what was put off, once nobody else does.
+    /// Writes what was put off, once nobody else does. Stays for a tick while others post and write by
+    /// themselves, so that they need not wake this thread for each batch.
     fn flush_late<'a>(&self, mut core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
+        let leave = Instant::now() + TICK;
+        let mut busy = core.put_off > 0;
         let mut patience = FLUSH;
-        while core.put_off > 0 && !core.is_over() {
-            let flushes = core.flushes;
+        while busy && !core.is_over() {
+            let (flushes, put_off) = (core.flushes, core.put_off);
             core = self.rest(core, Some(patience));
-            if core.flushes == flushes {
-                core.posts_in_row = 0;
+            let written = core.flushes != flushes;
+            busy = (written || core.put_off != put_off) && Instant::now() < leave;
+            if core.put_off > 0 && !(written && busy) {
+                if core.put_off == put_off {
+                    // The next may be alone.
+                    core.posts_in_row = 0;
+                }
                 self.settle(&mut core);
             }
             patience = BUSY_FLUSH;
