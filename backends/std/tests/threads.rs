@@ -68,6 +68,42 @@ fn a_flush_an_accept_and_an_answer_progress_while_the_application_computes() {
 }
 
 #[test]
+fn heartbeats_arrive_on_time_while_the_application_computes() {
+    /// One every 20 ms for 2 seconds.
+    const BEATS: u32 = 100;
+    const INTERVAL: Duration = Duration::from_millis(20);
+    /// From one to the next at most: much more than two intervals, for a busy machine; much less
+    /// than it takes when they wait for the application, or for one another.
+    const GAP: Duration = Duration::from_millis(500);
+    let (_server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let (client, group) = engine_and_group();
+    let (channel, _) = pair(&group, &server_group, &address);
+    let (arrivals, monitor) = mpsc::channel();
+    let listener = thread::spawn(move || {
+        for _ in 0..BEATS {
+            let signal = peer(&server_group);
+            assert_eq!((signal.opcode(), signal.body()), (Opcode::Signal, &[][..]));
+            arrivals.send(Instant::now()).unwrap();
+        }
+    });
+    let start = Instant::now();
+    let heart = thread::spawn(move || {
+        for beat in 0..BEATS {
+            thread::sleep((start + INTERVAL * beat).saturating_duration_since(Instant::now()));
+            group.post(message(group.engine(), Opcode::Signal, channel)).unwrap();
+        }
+        group
+    });
+    compute(INTERVAL * BEATS);
+    listener.join().unwrap();
+    let arrivals: Vec<_> = [start].into_iter().chain(monitor).collect();
+    let greatest = arrivals.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+    assert!(greatest < GAP, "{greatest:?} without a heartbeat");
+    drop((heart.join().unwrap(), client));
+}
+
+#[test]
 fn posts_in_a_row_go_out_although_nobody_waits_at_their_engine() {
     let (_server, server_group) = engine_and_group();
     let (_, address) = listen(&server_group, TCP);
