@@ -1,11 +1,17 @@
-//! What the tests of this crate share: connecting two groups.
+//! What the tests of this crate share: connecting two groups, and looking at this process.
 #![allow(dead_code, unreachable_pub)]
 
-use std::time::Duration;
-use tofu_std::{ChannelGroup, ChannelNumber, Engine, LISTEN_ON, Message, Opcode, Received, Status};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use tofu_std::{
+    ChannelGroup, ChannelNumber, Engine, Header, LISTEN_ON, Message, Opcode, Received, Status,
+};
 
 /// Longer than anything here takes; reaching it is a failure.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// A channel's number at the client and at the server.
+pub type Pair = (ChannelNumber, ChannelNumber);
 
 /// The next thing a group receives.
 pub fn receive(group: &ChannelGroup) -> Received {
@@ -45,21 +51,70 @@ pub fn listen(group: &ChannelGroup, address: &str) -> (ChannelNumber, String) {
 
 /// Connects; the client's channel.
 pub fn connect(group: &ChannelGroup, address: &str) -> ChannelNumber {
-    let mut hello = group.engine().get().unwrap();
-    hello.connect_to(address).unwrap();
-    group.post(hello).unwrap().channel
+    post_hello(group, address).channel
 }
 
-/// Connects, and takes the HelloRequest on the other side; the channel's number at each end.
-pub fn pair(
+fn post_hello(group: &ChannelGroup, address: &str) -> Header {
+    let mut hello = group.engine().get().unwrap();
+    hello.connect_to(address).unwrap();
+    group.post(hello).unwrap()
+}
+
+/// The channel of the HelloRequest that comes next.
+pub fn hello(server: &ChannelGroup) -> ChannelNumber {
+    let hello = peer(server);
+    assert_eq!(hello.opcode(), Opcode::HelloRequest);
+    hello.channel()
+}
+
+/// Connects, and takes the HelloRequest on the other side.
+pub fn pair(client: &ChannelGroup, server: &ChannelGroup, address: &str) -> Pair {
+    (connect(client, address), hello(server))
+}
+
+/// Connects so many times before the other side takes a HelloRequest. These come in any order, but
+/// each with its id.
+pub fn pairs_at_once(
     client: &ChannelGroup,
     server: &ChannelGroup,
     address: &str,
-) -> (ChannelNumber, ChannelNumber) {
-    let here = connect(client, address);
-    let hello = peer(server);
-    assert_eq!(hello.opcode(), Opcode::HelloRequest);
-    (here, hello.channel())
+    count: usize,
+) -> Vec<Pair> {
+    let posted: Vec<_> = (0..count).map(|_| post_hello(client, address)).collect();
+    let mut arrived = BTreeMap::new();
+    for _ in 0..count {
+        let hello = peer(server);
+        assert_eq!(hello.opcode(), Opcode::HelloRequest);
+        arrived.insert(hello.id(), hello.channel());
+    }
+    posted.iter().map(|hello| (hello.channel, arrived[&hello.id])).collect()
+}
+
+/// A request over this connection is answered over it.
+pub fn assert_answers(client: &ChannelGroup, server: &ChannelGroup, (here, there): Pair) {
+    let id = client.post(message(client.engine(), Opcode::Request, here)).unwrap().id;
+    let mut request = peer(server);
+    assert_eq!(request.channel(), there);
+    request.reply().unwrap();
+    server.post(request).unwrap();
+    let response = peer(client);
+    assert_eq!(
+        (response.opcode(), response.channel(), response.id()),
+        (Opcode::Response, here, id)
+    );
+}
+
+/// Closes a connection, both ends knowing.
+pub fn say_goodbye(client: &ChannelGroup, server: &ChannelGroup, (here, there): Pair) {
+    client.post(message(client.engine(), Opcode::ByeRequest, here)).unwrap();
+    let mut bye = peer(server);
+    assert_eq!((bye.opcode(), bye.channel()), (Opcode::ByeRequest, there));
+    bye.reply().unwrap();
+    server.post(bye).unwrap();
+    assert_eq!(peer(client).opcode(), Opcode::ByeResponse);
+    for group in [client, server] {
+        assert_eq!(notice(group, Status::ChannelClosed), Status::Success);
+    }
 }
 
 /// A message of this kind for a channel.
@@ -78,5 +133,43 @@ pub fn echo(group: &ChannelGroup) {
             // The channel may have closed meanwhile.
             let _ = group.post_wait(message, None);
         }
+    }
+}
+
+/// Waits until something holds that no event tells of.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < SOON, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How many file descriptors this process has open.
+#[cfg(target_os = "linux")]
+pub fn open_files() -> usize {
+    // The one it is read with is among them.
+    std::fs::read_dir("/proc/self/fd").unwrap().count() - 1
+}
+
+/// The CPU time of this process. Opened once, so that it can be read while no file can be opened.
+#[cfg(target_os = "linux")]
+pub struct CpuTime(std::fs::File);
+
+#[cfg(target_os = "linux")]
+impl CpuTime {
+    pub fn open() -> CpuTime {
+        CpuTime(std::fs::File::open("/proc/self/stat").unwrap())
+    }
+
+    /// So far, in clock ticks.
+    pub fn ticks(&self) -> u64 {
+        use std::os::unix::fs::FileExt;
+        let mut stat = [0; 1024];
+        let len = self.0.read_at(&mut stat, 0).unwrap();
+        let stat = std::str::from_utf8(&stat[..len]).unwrap();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // utime and stime are fields 14 and 15 of proc(5); two stand before the bracket.
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 }
