@@ -183,12 +183,18 @@ where
         let nearest = others
             .filter_map(|&other| Some(point(row, other)? / value))
             .min_by(|one, other| one.ln().abs().total_cmp(&other.ln().abs()));
-        let (side, offset) = match nearest {
-            Some(factor) if factor > 1.0 => (VPos::Top, 2 * DOT),
-            _ => (VPos::Bottom, -2 * DOT),
-        };
-        let style = text(14, &color).pos(Pos::new(HPos::Center, side));
-        Some(EmptyElement::at((place, value)) + Text::new(unit.show(value), (0, offset), style))
+        let below = nearest.is_some_and(|factor| factor > 1.0);
+        let middle = if below { 4 * DOT } else { -4 * DOT };
+        let label = unit.show(value);
+        // So that lines behind it do not cross it out; wide enough for most fonts.
+        let half = (4 * label.chars().count() as i32, 9);
+        let corners = [(-half.0, middle - half.1), (half.0, middle + half.1)];
+        let style = text(14, &color).pos(Pos::new(HPos::Center, VPos::Center));
+        Some(
+            EmptyElement::at((place, value))
+                + Rectangle::new(corners, WHITE.mix(0.75).filled())
+                + Text::new(label, (0, middle), style),
+        )
     });
     chart.draw_series(points)?;
     Ok(())
