@@ -35,7 +35,7 @@
 //! |---|---|
 //! | `storage` | the memory of a stack |
 //! | `stack` | the interface and its sockets; the turn |
-//! | `slot` | one socket and what it is used for |
+//! | `slot`, `order` | one socket and what it is used for; which of them gets a packet |
 //! | `listener`, `connect`, `linger` | how connections begin and end |
 //! | `transport` | the engine's side |
 //! | `resolve`, `dhcp` | names and leased addresses, behind features |
@@ -62,6 +62,7 @@ mod connect;
 mod linger;
 mod listener;
 mod options;
+mod order;
 mod slot;
 mod stack;
 mod storage;

@@ -134,11 +134,17 @@ impl Stack<'_> {
         write!(out, "|{}", usize::from(endpoint.port))
     }
 
-    /// Gives every listener sockets that listen, as far as there are free ones: each its first
-    /// before any its second.
+    /// Sees to it that every client finds a socket.
     #[inline(never)]
     pub(crate) fn arm(&mut self) {
         self.unarmed = false;
+        self.give_sockets();
+        self.put_in_order();
+    }
+
+    /// Gives every listener sockets that listen, as far as there are free ones: each its first
+    /// before any its second.
+    fn give_sockets(&mut self) {
         for wanted in 1..=self.options.backlog {
             for index in 0..MAX_LISTENERS {
                 let Some(Some(listener)) = self.listeners.get(index).copied() else { continue };
@@ -161,40 +167,12 @@ impl Stack<'_> {
     }
 
     fn listen_with(&mut self, index: usize, listener: &Listener) {
-        self.move_behind(index, listener.endpoint.port);
         let Some(slot) = self.slots.get_mut(index) else { return };
         let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
         connect::prepare(socket, &self.options);
         socket.set_timeout(Some(time::duration(HANDSHAKE)));
         if socket.listen(listener.endpoint).is_ok() {
             slot.role = Role::Listening(listener.link);
-        }
-    }
-
-    /// Puts a socket that is to listen behind the connections of its port.
-    ///
-    /// smoltcp gives a packet to the first socket that takes it, and one that listens takes
-    /// every SYN: one that is sent again, because its answer was lost, would open a second
-    /// connection in front of the first.
-    fn move_behind(&mut self, index: usize, port: u16) {
-        let connections = self.slots.iter().enumerate().filter(|(_, slot)| {
-            let socket = self.sockets.get::<Socket<'_>>(slot.handle());
-            socket.local_endpoint().is_some_and(|local| local.port == port)
-        });
-        let last = connections.max_by_key(|(_, slot)| slot.handle());
-        let (Some((other, connection)), Some(slot)) = (last, self.slots.get(index)) else { return };
-        let (to, from) = (slot.handle(), connection.handle());
-        if from <= to {
-            return;
-        }
-        let mut both = self.sockets.iter_mut().filter(|(handle, _)| [to, from].contains(handle));
-        if let (Some((_, fresh)), Some((_, connected))) = (both.next(), both.next()) {
-            core::mem::swap(fresh, connected);
-        }
-        for (index, handle) in [(other, to), (index, from)] {
-            if let Some(slot) = self.slots.get_mut(index) {
-                slot.socket = Some(handle);
-            }
         }
     }
 }

@@ -84,6 +84,20 @@ fn connections_one_after_the_other_use_the_sockets_again() {
 }
 
 #[test]
+fn a_client_that_starts_anew_comes_back_from_the_same_port() {
+    let mut rig = Rig::new(Medium::Ethernet, 0);
+    let address = rig.listen(0, ANYWHERE);
+    for _ in 0..2 * SOCKETS {
+        let began = rig.now;
+        converse(&mut rig, &address);
+        // It does not have to send its first packet twice.
+        assert!(rig.now.since(began) < Duration::from_secs(1));
+        rig.pass(Duration::from_millis(100));
+        rig.reboot(1);
+    }
+}
+
+#[test]
 fn a_thousand_messages_both_ways_at_once() {
     for loss in LOSSES {
         let mut rig = Rig::new(Medium::Ethernet, loss);

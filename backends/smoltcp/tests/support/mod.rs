@@ -224,8 +224,28 @@ pub struct Rig {
     pub now: Instant,
     pub nodes: [Node; 2],
     services: Vec<Service>,
+    cable: Cable,
+}
+
+/// What is between the nodes.
+struct Cable {
+    medium: Medium,
+    loss: u8,
     lanes: [Lane; 2],
     cut: Rc<RefCell<bool>>,
+}
+
+impl Cable {
+    /// A node at one of its ends.
+    fn node(&self, number: usize, plan: Plan) -> Node {
+        let wire = Wire {
+            medium: self.medium,
+            incoming: self.lanes[number].clone(),
+            outgoing: self.lanes[1 - number].clone(),
+            cut: self.cut.clone(),
+        };
+        Node::new(wire, number as u8 + 1, self.loss, plan)
+    }
 }
 
 impl Rig {
@@ -236,29 +256,25 @@ impl Rig {
 
     pub fn with(medium: Medium, loss: u8, [first, second]: [Plan; 2]) -> Rig {
         let lanes = [Lane::default(), Lane::default()];
-        let cut = Rc::default();
-        let node = |number: usize, plan: Plan| {
-            let wire = Wire {
-                medium,
-                incoming: lanes[number].clone(),
-                outgoing: lanes[1 - number].clone(),
-                cut: Rc::clone(&cut),
-            };
-            Node::new(wire, number as u8 + 1, loss, plan)
-        };
-        let nodes = [node(0, first), node(1, second)];
-        Rig { now: Instant::ZERO, nodes, services: Vec::new(), lanes: lanes.clone(), cut }
+        let cable = Cable { medium, loss, lanes, cut: Rc::default() };
+        let nodes = [cable.node(0, first), cable.node(1, second)];
+        Rig { now: Instant::ZERO, nodes, services: Vec::new(), cable }
+    }
+
+    /// Starts a node anew: it knows nothing any more, and begins with the same ports.
+    pub fn reboot(&mut self, node: usize) {
+        self.nodes[node] = self.cable.node(node, Plan::numbered(node as u8 + 1));
     }
 
     /// From here on nothing gets through.
     pub fn cut(&mut self) {
-        *self.cut.borrow_mut() = true;
-        self.lanes.iter().for_each(|lane| lane.borrow_mut().clear());
+        *self.cable.cut.borrow_mut() = true;
+        self.cable.lanes.iter().for_each(|lane| lane.borrow_mut().clear());
     }
 
     /// How many frames are on their way to a node.
     pub fn in_flight(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.borrow().len()).sum()
+        self.cable.lanes.iter().map(|lane| lane.borrow().len()).sum()
     }
 
     /// Runs both nodes until nothing moves.
@@ -272,7 +288,7 @@ impl Rig {
                 more |= service.serve(&mut self.nodes[0].stack);
             }
             let due = |lane: &Lane| lane.borrow().front().is_some_and(|(at, _)| *at <= self.now);
-            if !more && !self.lanes.iter().any(due) {
+            if !more && !self.cable.lanes.iter().any(due) {
                 return;
             }
         }
@@ -295,7 +311,7 @@ impl Rig {
                 return None;
             }
             let arrivals =
-                self.lanes.iter().filter_map(|lane| lane.borrow().front().map(|it| it.0));
+                self.cable.lanes.iter().filter_map(|lane| lane.borrow().front().map(|it| it.0));
             let deadlines = self.nodes.iter().filter_map(|node| node.deadline);
             let next = arrivals.chain(deadlines).min().unwrap_or(end);
             self.now = next.clamp(self.now, end);
