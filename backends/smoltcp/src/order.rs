@@ -48,11 +48,11 @@ impl Stack<'_> {
 
     /// Lets the sockets of two slots change places, so that they are in this order.
     fn arrange(&mut self, first: usize, second: usize) {
-        let pair = [first, second];
-        let sockets = pair.map(|index| self.sockets.remove(self.place_of(index).0));
+        let (place, other) = (self.place_of(first).0, self.place_of(second).0);
+        let (before, after) = (self.sockets.remove(place), self.sockets.remove(other));
         // Each takes the first empty place.
-        for (index, socket) in pair.into_iter().zip(sockets) {
-            let handle = self.sockets.add(socket);
+        let handles = [self.sockets.add(before), self.sockets.add(after)];
+        for (index, handle) in [first, second].into_iter().zip(handles) {
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.socket = Some(handle);
             }
