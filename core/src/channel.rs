@@ -11,7 +11,7 @@ use crate::queue::Queue;
 use crate::rx::{Frame, count_down, count_up};
 use crate::storage::{Slot, Table};
 use crate::timer::Timer;
-use crate::{Instant, Status};
+use crate::{Bounds, Instant, Status};
 
 /// Where in its life a channel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,12 @@ pub struct Channel<P: Platform> {
     pub(crate) group: Option<GroupId>,
     /// What the peer can take.
     pub(crate) peer_limits: Limits,
+    /// What we take; of a listener, what its channels may be and take.
+    pub(crate) bounds: Bounds,
+    /// Of a listener: the channels that count against its bound.
+    pub(crate) accepted: u16,
+    /// Of an accepted channel: its listener, which may be gone.
+    pub(crate) listener: ChannelNumber,
     /// The frame being read.
     pub(crate) frame: Frame<P>,
     /// Messages to send.
@@ -146,7 +152,13 @@ pub struct Channel<P: Platform> {
 }
 
 impl<P: Platform> Channel<P> {
-    pub(crate) fn new(number: ChannelNumber, group: GroupId, side: Side, phase: Phase) -> Self {
+    pub(crate) fn new(
+        number: ChannelNumber,
+        group: GroupId,
+        side: Side,
+        phase: Phase,
+        bounds: Bounds,
+    ) -> Self {
         Channel {
             phase,
             side,
@@ -163,6 +175,9 @@ impl<P: Platform> Channel<P> {
             id: 0,
             group: Some(group),
             peer_limits: Limits::MAX,
+            bounds,
+            accepted: 0,
+            listener: ChannelNumber::NONE,
             frame: Frame::default(),
             tx: Queue::default(),
             sent: 0,

@@ -24,7 +24,7 @@
 //! |---|---|
 //! | `header` | the 16-byte header, opcodes, channel numbers |
 //! | `status` | what became of something |
-//! | `text`, `address`, `limits` | text headers and the three that are tofu's own |
+//! | `text`, `address`, `limits`, `bounds` | text headers and those that are tofu's own |
 //! | `message`, `pool` | owned buffers, and where they come from and return to |
 //! | `channel`, `group`, `queue`, `timer` | the engine's tables |
 //! | `rx`, `tx` | framing in and out |
@@ -72,6 +72,7 @@ macro_rules! planted {
 }
 
 mod address;
+mod bounds;
 mod channel;
 mod engine;
 mod group;
@@ -100,6 +101,7 @@ mod transport;
 mod tx;
 
 pub use address::{Address, AddressError, CONNECT_TO, LISTEN_ON};
+pub use bounds::{BOUNDS, Bounds};
 pub use channel::{Channel, NumberEntry};
 pub use engine::{Engine, PostError, Received, Stats, Turn};
 pub use group::{Group, GroupId};

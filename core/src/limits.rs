@@ -36,15 +36,10 @@ impl Limits {
     /// Reads an announcement. Values too large for the wire count as the
     /// most it can carry, and what is missing or no number as unlimited.
     pub fn parse(value: &[u8]) -> Limits {
-        let mut limits = Limits::MAX;
-        for part in value.split(|&byte| byte == b',') {
-            if let Some(number) = part.strip_prefix(b"headers=") {
-                limits.headers = parse_saturating(number);
-            } else if let Some(number) = part.strip_prefix(b"body=") {
-                limits.body = parse_saturating(number);
-            }
-        }
-        limits
+        let mut numbers = [u16::MAX; 2];
+        parse_fields(value, &[b"headers", b"body"], &mut numbers);
+        let [headers, body] = numbers;
+        Limits { headers, body }
     }
 
     /// The limits that hold where the largest frame is `frame_len` bytes. If they don't fit
@@ -95,12 +90,30 @@ fn saturate(len: usize) -> u16 {
     u16::try_from(len.min(MAX_SECTION_LEN)).unwrap_or(u16::MAX)
 }
 
-fn parse_saturating(digits: &[u8]) -> u16 {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return u16::MAX;
+/// Reads `name=number,name=number` into the numbers of these names, which saturate and are the
+/// most there is where they are none. Whether all of it was understood.
+pub(crate) fn parse_fields(value: &[u8], names: &[&[u8]], numbers: &mut [u16]) -> bool {
+    let mut understood = true;
+    for field in value.split(|&byte| byte == b',') {
+        let equals = field.iter().position(|&byte| byte == b'=').unwrap_or(field.len());
+        let (name, digits) = field.split_at_checked(equals).unwrap_or_default();
+        let number = parse_saturating(digits.get(1..).unwrap_or_default());
+        let mut places = names.iter().zip(numbers.iter_mut());
+        match places.find(|(known, _)| **known == name) {
+            Some((_, place)) => *place = number.unwrap_or(u16::MAX),
+            None => understood = false,
+        }
+        understood &= number.is_some();
     }
-    let digit = |byte: &u8| u16::from(byte.saturating_sub(b'0'));
-    digits.iter().fold(0u16, |sum, byte| sum.saturating_mul(10).saturating_add(digit(byte)))
+    understood
+}
+
+fn parse_saturating(digits: &[u8]) -> Option<u16> {
+    let digit = |sum: u16, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
+        Some(sum.saturating_mul(10).saturating_add(digit))
+    };
+    digits.iter().try_fold(0, digit).filter(|_| !digits.is_empty())
 }
 
 #[cfg(test)]

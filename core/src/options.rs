@@ -1,6 +1,6 @@
 //! What an engine can be told when it is made.
 
-use crate::Limits;
+use crate::{Bounds, Limits};
 use core::time::Duration;
 
 /// An engine's timeouts and limits. The defaults are those of a host.
@@ -24,6 +24,12 @@ pub struct Options {
     /// The longest text headers and body to receive. What the pool's largest message cannot
     /// hold together is cut: text headers to 256 bytes or a quarter of it, the body to the rest.
     pub limits: Limits,
+    /// The most lines of text headers in a frame that is received. One with more is thrown away, as
+    /// one that is too long: looking up each of many lines takes the square of their number.
+    pub header_lines: u16,
+    /// The most channels that a listener may have accepted and not seen the end of, so that one
+    /// cannot take them all. Its WelcomeRequest may say otherwise: see [`Bounds`].
+    pub listener_channels: u16,
 }
 
 impl Options {
@@ -37,7 +43,19 @@ impl Options {
         idle_timeout: None,
         accept_retry: Duration::from_millis(100),
         limits: Limits::MAX,
+        header_lines: 1_024,
+        // A quarter of all numbers.
+        listener_channels: 16_384,
     };
+
+    /// What a listener bears, and a channel, where the largest frame is `frame_len` bytes.
+    pub(crate) fn bounds(&self, frame_len: usize) -> Bounds {
+        Bounds {
+            channels: self.listener_channels,
+            header_lines: self.header_lines,
+            limits: self.limits.fit(frame_len),
+        }
+    }
 }
 
 impl Default for Options {

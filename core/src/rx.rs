@@ -1,5 +1,6 @@
 //! Framing in: from bytes to messages in a group's queue (PROTOCOL, sections 1 and 4).
 
+use crate::Status;
 use crate::channel::{Bye, Channel, Phase, Place, Side};
 use crate::engine::Engine;
 use crate::group::Group;
@@ -10,7 +11,6 @@ use crate::pool::{PerClass, Pool, count};
 use crate::queue::{Item, Notice};
 use crate::timer::Timer;
 use crate::transport::{Close, Link, Transport};
-use crate::{Limits, Status};
 use core::task::Poll;
 
 /// The bytes after which the next channel gets its turn: a usual staging buffer.
@@ -24,7 +24,7 @@ pub(crate) struct Frame<P: Platform> {
     have: usize,
     /// What it is read into.
     pub(crate) message: Option<Message<P>>,
-    /// It is too long, for this reason, and thrown away.
+    /// It is too long, or has too many lines, for this reason, and is thrown away.
     skipped: Option<Status>,
 }
 
@@ -47,6 +47,14 @@ impl<P: Platform> Frame<P> {
             false => wire::frame_len(&self.header),
         };
         whole.saturating_sub(self.have)
+    }
+
+    /// Whether the message, which is whole, has more lines of text headers than this.
+    fn text_lines_exceed(&self, most: u16) -> bool {
+        let text = self.message.as_ref().map_or_else(Default::default, Message::text).as_bytes();
+        // A line ends with two bytes.
+        let most = usize::from(most);
+        text.len() / 2 > most && text.iter().filter(|&&byte| byte == b'\n').count() > most
     }
 }
 
@@ -311,7 +319,7 @@ impl<P: Platform> Engine<P> {
             frame.have += used;
         }
         let waits = frame.have == HEADER_LEN && frame.message.is_none() && frame.skipped.is_none();
-        if waits && let Err(step) = begin(channel, self.limits, &mut group.unread, &self.pool) {
+        if waits && let Err(step) = begin(channel, &mut group.unread, &self.pool) {
             group.consume(used);
             return step;
         }
@@ -324,6 +332,19 @@ impl<P: Platform> Engine<P> {
         group.consume(used + count);
         if frame.have < HEADER_LEN || frame.missing() > 0 {
             return Step::Starved;
+        }
+        if frame.text_lines_exceed(channel.bounds.header_lines) {
+            if channel.phase == Phase::AwaitHello {
+                return Step::End(Status::InvalidMessage);
+            }
+            if channel.notice_waits {
+                return Step::AwaitNotice;
+            }
+            if let Some(message) = frame.message.take() {
+                count_down(&mut group.unread, message.class());
+                count_down(&mut channel.unread, message.class());
+            }
+            frame.skipped = Some(Status::InvalidHeadersLen);
         }
         frame.have = 0;
         let opcode = wire::opcode(&frame.header).unwrap_or_default();
@@ -436,7 +457,6 @@ fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -
 /// and limits).
 fn begin<P: Platform>(
     channel: &mut Channel<P>,
-    limits: Limits,
     group_unread: &mut PerClass,
     pool: &P::PoolRef,
 ) -> Result<(), Step> {
@@ -455,6 +475,7 @@ fn begin<P: Platform>(
     if violates {
         return Err(violation);
     }
+    let limits = channel.bounds.limits;
     if let Err(status) = limits.check(wire::text_len(header), wire::body_len(header)) {
         if first {
             // An unannounced channel has nobody to tell.

@@ -11,7 +11,6 @@ pub use turn::Turn;
 use crate::channel::{Channel, Lane, Numbers, Phase, Place, Side};
 use crate::group::{Group, GroupId};
 use crate::header::HEADER_LEN;
-use crate::limits::Limits;
 use crate::list::{List, NIL};
 use crate::message::Message;
 use crate::options::Options;
@@ -21,7 +20,7 @@ use crate::queue::{Item, Nodes, Notice};
 use crate::rx::count_down;
 use crate::storage::{Slab, Table};
 use crate::timer::{Timer, Timers};
-use crate::{ChannelNumber, Instant, Status};
+use crate::{Bounds, ChannelNumber, Instant, Limits, Status};
 use core::fmt;
 use core::task::Waker;
 
@@ -76,7 +75,8 @@ pub struct Stats {
 /// [`turn`](Engine::turn).
 pub struct Engine<P: Platform> {
     pub(crate) pool: P::PoolRef,
-    pub(crate) limits: Limits,
+    /// Of channels and listeners that have none of their own.
+    bounds: Bounds,
     pub(crate) channels: Slab<Channel<P>, P::Channels>,
     numbers: Numbers<P::Numbers>,
     pub(crate) nodes: Nodes<P>,
@@ -85,7 +85,7 @@ pub struct Engine<P: Platform> {
     pub(crate) parked: u32,
     reading: List,
     writing: List,
-    /// Listeners that wait for a free channel.
+    /// Listeners that wait for a channel to end.
     waiting: List,
     timers: Timers,
     pub(crate) now: Instant,
@@ -102,10 +102,10 @@ impl<P: Platform> Engine<P> {
     /// An engine that takes its messages from `pool`, which must have its size classes by now: they
     /// decide what the engine can take.
     pub fn new(pool: P::PoolRef, options: &Options) -> Self {
-        let limits = options.limits.fit(pool.largest());
+        let bounds = options.bounds(pool.largest());
         Engine {
             pool,
-            limits,
+            bounds,
             channels: Slab::new(),
             numbers: Numbers::new(),
             nodes: Slab::new(),
@@ -137,7 +137,7 @@ impl<P: Platform> Engine<P> {
     /// What this engine can take: the options' limits, as far as the pool's largest message
     /// holds them.
     pub fn limits(&self) -> Limits {
-        self.limits
+        self.bounds.limits
     }
 
     /// The channels that exist: listeners, connections, and those whose `channel_closed` was not
@@ -467,10 +467,16 @@ impl<P: Platform> Engine<P> {
     }
 
     /// Makes a channel at the table's [`vacancy`](Slab::vacancy), with a number and a group.
-    fn open_channel(&mut self, id: GroupId, side: Side, phase: Phase) -> Option<u32> {
+    fn open_channel(
+        &mut self,
+        id: GroupId,
+        side: Side,
+        phase: Phase,
+        bounds: Bounds,
+    ) -> Option<u32> {
         let group = self.groups.get_mut(self.group_index(id)?)?;
         let number = self.numbers.take(self.channels.vacancy()?)?;
-        match self.channels.insert(Channel::new(number, id, side, phase)) {
+        match self.channels.insert(Channel::new(number, id, side, phase, bounds)) {
             Ok(slot) => {
                 group.members.push_back(self.channels.as_mut_slice(), slot);
                 Some(slot)
@@ -489,7 +495,12 @@ impl<P: Platform> Engine<P> {
             return;
         };
         debug_assert!(channel.place == Place::None && channel.phase_timer.is_none());
-        self.numbers.give_back(channel.number);
+        let (number, listener) = (channel.number, self.numbers.find(channel.listener));
+        // Should the listener be gone and its number have come round, another one counts too few.
+        if let Some(listener) = listener.and_then(|slot| self.channels.get_mut(slot)) {
+            listener.accepted = listener.accepted.saturating_sub(1);
+        }
+        self.numbers.give_back(number);
         self.channels.remove(slot);
         while let Some(listener) = self.waiting.pop_front(self.channels.as_mut_slice()) {
             if let Some(channel) = self.channels.get_mut(listener) {

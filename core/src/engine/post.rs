@@ -3,6 +3,7 @@
 use super::Engine;
 use crate::Status;
 use crate::address::{CONNECT_TO, LISTEN_ON};
+use crate::bounds::{BOUNDS, Bounds};
 use crate::channel::{Bye, Phase, Side};
 use crate::group::GroupId;
 use crate::header::{Header, Opcode, Role};
@@ -56,6 +57,7 @@ impl<P: Platform> Engine<P> {
     /// | `invalid_group` | another group's channel, or the group is gone |
     /// | `invalid_headers_len`, `invalid_body_len` | longer than the peer takes |
     /// | `wrong_address` | a Hello or Welcome without its address header |
+    /// | `invalid_message` | a Welcome whose [`BOUNDS`] cannot be read |
     /// | `channel_closed` | the channel is closing |
     /// | `not_allowed` | regular messages on a listener; a HelloResponse from the side that said hello |
     /// | `pool_empty` | more than the channel's share, or no free channel |
@@ -128,16 +130,21 @@ impl<P: Platform> Engine<P> {
         let hello = opcode == Opcode::HelloRequest;
         let address = if hello { CONNECT_TO } else { LISTEN_ON };
         message.text().get(address).ok_or(Status::WrongAddress)?;
+        let bounds = match message.text().get(BOUNDS) {
+            Some(value) if !hello => Bounds::parse(value, self.bounds)?,
+            _ => self.bounds,
+        };
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
         self.check_nodes()?;
         self.channels.vacancy().ok_or(Status::PoolEmpty)?;
         if hello {
-            message.announce(self.limits).map_err(|error| error.status())?;
+            message.announce(bounds.limits).map_err(|error| error.status())?;
         }
         let side = if hello { Side::Client } else { Side::Listener };
-        let slot = self.open_channel(group, side, Phase::Posted).ok_or(Status::PoolEmpty)?;
+        let slot =
+            self.open_channel(group, side, Phase::Posted, bounds).ok_or(Status::PoolEmpty)?;
         self.complete_id(message);
         self.pool.admit(message, &PerClass::default());
         if let Some(channel) = self.channels.get_mut(slot) {
@@ -204,11 +211,11 @@ impl<P: Platform> Engine<P> {
     /// With our own limits in it, it still has to fit the peer's.
     fn announce_in_answer(&self, slot: u32, message: &mut Message<P>) -> Result<(), Status> {
         let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
-        let text_len = message.announced_text_len(self.limits);
+        let text_len = message.announced_text_len(channel.bounds.limits);
         if text_len > usize::from(channel.peer_limits.headers) {
             return Err(Status::InvalidHeadersLen);
         }
-        message.announce(self.limits).map_err(|error| error.status())
+        message.announce(channel.bounds.limits).map_err(|error| error.status())
     }
 
     /// Takes a message off a channel's queue to hand it back.

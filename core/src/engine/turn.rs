@@ -250,6 +250,10 @@ impl<P: Platform> Engine<P> {
 
     fn accept(&mut self, listener: u32, io: &mut impl Transport) {
         for _ in 0..ACCEPTS {
+            if self.is_full(listener) {
+                self.tell_accept_fails(listener, Status::AcceptFailed, Status::NotAllowed);
+                return self.await_channel(listener);
+            }
             let Some(slot) = self.channels.vacancy() else {
                 return self.await_channel(listener);
             };
@@ -263,12 +267,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn accepted(&mut self, listener: u32, slot: u32, io: &mut impl Transport) {
-        let group = self.channels.get_mut(listener).and_then(|channel| {
-            channel.accept_failing = false;
-            channel.group
-        });
-        let opened =
-            group.and_then(|group| self.open_channel(group, Side::Accepted, Phase::AwaitHello));
+        let opened = self.open_accepted(listener);
         if opened.is_none() {
             return io.close(link_of(slot), Close::Graceful);
         }
@@ -288,9 +287,32 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Says so once until accepting works again, and tries again after a while.
+    fn open_accepted(&mut self, listener: u32) -> Option<u32> {
+        let channel = self.channels.get(listener)?;
+        let (group, number, bounds) = (channel.group?, channel.number, channel.bounds);
+        let slot = self.open_channel(group, Side::Accepted, Phase::AwaitHello, bounds)?;
+        self.channels.get_mut(slot)?.listener = number;
+        let channel = self.channels.get_mut(listener)?;
+        channel.accepted += 1;
+        // One that is full again at once, as its channels come and go, has said so.
+        channel.accept_failing &= channel.accepted >= bounds.channels;
+        Some(slot)
+    }
+
+    /// Whether a listener has as many channels as it may have.
+    fn is_full(&self, listener: u32) -> bool {
+        let channel = self.channels.get(listener);
+        channel.is_none_or(|channel| channel.accepted >= channel.bounds.channels)
+    }
+
+    /// Says so, and tries again after a while.
     fn accept_failed(&mut self, listener: u32, status: Status) {
         self.start_phase_timer(listener, Timer::Retry);
+        self.tell_accept_fails(listener, status, status);
+    }
+
+    /// Says so once until accepting works again.
+    fn tell_accept_fails(&mut self, listener: u32, status: Status, reason: Status) {
         let group = self.group_index_of(listener);
         let Some(channel) = self.channels.get_mut(listener) else {
             return;
@@ -299,7 +321,7 @@ impl<P: Platform> Engine<P> {
             return;
         }
         channel.notice_waits = true;
-        let notice = Notice { channel: channel.number, id: channel.id, status, reason: status };
+        let notice = Notice { channel: channel.number, id: channel.id, status, reason };
         if let Some(group) = group {
             self.deliver(group, Item::Notice(notice));
         }

@@ -193,6 +193,16 @@ macro_rules! scenarios {
                 announced_limits_are_honoured
                 no_announcement_is_the_maximum
             }
+            bounds {
+                full_listener_accepts_again_when_a_channel_ends
+                listener_has_bounds_of_its_own
+                bounds_that_cannot_be_read_are_refused
+            } {
+                listener_takes_shorter_frames_than_its_engine
+                frames_of_too_many_lines_are_thrown_away_with_a_notice
+                client_throws_away_frames_of_too_many_lines
+                hello_of_too_many_lines_is_closed_without_a_word
+            }
             violations {} {
                 unknown_opcodes
                 welcome_from_the_wire

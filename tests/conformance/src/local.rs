@@ -104,7 +104,7 @@ impl<M: Medium> Engines<M> {
             frame_timeout: longer(protocol.frame_timeout),
             idle_timeout: protocol.idle_timeout.map(longer),
             accept_retry: longer(protocol.accept_retry),
-            limits: protocol.limits,
+            ..*protocol
         }
     }
 

@@ -496,11 +496,16 @@ impl Plan {
 
 /// Fills a message with what it must hold; it was asked for with that length.
 fn fill(message: &mut Message, oracle: &Oracle, end: usize, text: usize, body: usize) {
-    if let Some(len) = text.checked_sub(LINE) {
+    let (side, sequence) = oracle.place(end);
+    // Some have as many lines as there is room for, which may be more than their receiver takes.
+    let many = if sequence % 4 == 3 { (text / LINE).saturating_sub(1) } else { 0 };
+    for _ in 0..many {
+        let _ = message.add_header("k", "");
+    }
+    if let Some(len) = text.checked_sub((many + 1) * LINE) {
         let value = vec![b'v'; len];
         let _ = message.add_header("k", value);
     }
-    let (side, sequence) = oracle.place(end);
     let bytes = content::body(oracle.seed(), end as u32, side, sequence, body);
     let _ = message.set_body(bytes);
 }

@@ -17,6 +17,8 @@ pub const NAMES: usize = 2;
 
 /// The least text headers an engine takes: an address and its peer's limits.
 const LEAST_HEADERS: u64 = 60;
+/// The most lines a hello has: an address, its engine's limits, and one more.
+const HELLO_LINES: u64 = 3;
 /// The least body an engine takes: what a hello has.
 const LEAST_BODY: u64 = 16;
 
@@ -68,6 +70,14 @@ impl Setup {
             idle_timeout: sometimes(random, 1_000, 60_000),
             accept_retry: millis(random, 10, 1_000),
             limits: Setup::limits(random, largest),
+            header_lines: match random.one_in(4) {
+                true => random.within(HELLO_LINES, 12) as u16,
+                false => Options::DEFAULT.header_lines,
+            },
+            listener_channels: match random.one_in(4) {
+                true => random.within(1, 3) as u16,
+                false => Options::DEFAULT.listener_channels,
+            },
         };
         Setup { classes, options, staging: random.scaled(16, 4_096) as usize }
     }

@@ -54,6 +54,10 @@ pub(crate) struct Args {
     /// Drop a connection that passes no byte for so long, in seconds [default: never]
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     idle: Option<Duration>,
+    /// Connections at once on each address; more have to wait
+    #[arg(long, value_name = "N", default_value_t = Options::default().protocol.listener_channels)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    clients: u16,
 }
 
 /// Runs the command.
@@ -68,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result {
     let mut options = Options::default();
     options.protocol.send_timeout = Some(args.patience);
     options.protocol.idle_timeout = args.idle;
+    options.protocol.listener_channels = args.clients;
     let engine = Engine::with_options(options)
         .map_err(|error| Failure::io("cannot start the engine", &error))?;
     let group = engine.group()?;

@@ -128,6 +128,9 @@ impl Server {
                 self.busy.remove(&notice.channel);
                 self.listeners.remove(&notice.channel);
             }
+            Status::AcceptFailed if notice.reason == Status::NotAllowed => {
+                output::complain("a listener has all the clients it may have: others wait");
+            }
             Status::AcceptFailed => output::complain(notice.status.name()),
             _ => {}
         }

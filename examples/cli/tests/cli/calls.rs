@@ -123,6 +123,17 @@ fn a_client_that_never_reads_does_not_keep_it_from_ending() {
 }
 
 #[test]
+fn more_clients_than_it_may_have_wait() {
+    let serve = Serve::start(&[ANY_PORT], &["--clients", "1"]);
+    let only = stalled_client(serve.port(), &[]);
+    assert!(serve.complaint().contains("all the clients it may have"));
+    let mut call = tofu(&["call", serve.address(), "--body", "hi"]);
+    let waiting = call.stdout(Stdio::piped()).spawn().unwrap();
+    drop(only);
+    assert_eq!(waiting.wait_with_output().unwrap().stdout, b"hi");
+}
+
+#[test]
 fn bench_measures_both_modes() {
     let serve = Serve::start(&[ANY_PORT], &[]);
     for (mode, size, count) in

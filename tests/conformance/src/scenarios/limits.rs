@@ -128,7 +128,8 @@ pub fn full_limits_announce_nothing<W: RawWorld>(world: &W) {
     assert_eq!(wire.expect(code::HELLO_RESPONSE).text, b"~connect_to:raw\r\nk:v\r\n");
 }
 
-fn announced(frame: &Frame) -> Vec<String> {
+/// What a frame announces.
+pub(super) fn announced(frame: &Frame) -> Vec<String> {
     let text = String::from_utf8(frame.text.clone()).expect("text");
     let values = text.split("\r\n").filter_map(|line| line.strip_prefix("~limits:"));
     values.map(|value| value.trim().to_owned()).collect()

@@ -1,6 +1,7 @@
 //! The scenarios, by section of the protocol.
 
 pub mod backpressure;
+pub mod bounds;
 pub mod channels;
 pub mod close;
 pub mod frame;

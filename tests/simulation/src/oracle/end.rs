@@ -37,6 +37,12 @@ impl Post {
     pub fn header(&self) -> Header {
         header_of(&self.wire)
     }
+
+    /// The lines of its text headers.
+    pub fn text_lines(&self) -> usize {
+        let text = self.wire.iter().skip(HEADER_LEN).take(self.header().text_len.into());
+        text.filter(|&&byte| byte == b'\n').count()
+    }
 }
 
 /// The header of a frame an application has posted.

@@ -43,6 +43,7 @@ pub struct Failure {
 /// What the oracle knows of one engine.
 pub(crate) struct Engine {
     pub(crate) limits: Limits,
+    pub(crate) header_lines: u16,
     pub(crate) classes: Vec<(usize, u16)>,
     /// Its shortest timeout.
     pub(crate) soonest: Duration,
@@ -116,6 +117,7 @@ impl Oracle {
         classes.sort_unstable();
         let engine = Engine {
             limits,
+            header_lines: options.header_lines,
             classes,
             soonest: timeouts.into_iter().flatten().min().unwrap_or_default(),
             bye_timeout: options.bye_timeout,

@@ -126,16 +126,20 @@ impl Oracle {
     /// Messages too long for the receiver were thrown away; each says so by a notice, which came
     /// before what follows. With `id`, this is that notice.
     fn pass_too_long(&mut self, end: usize, from: usize, id: Option<(u64, Status)>) {
-        let limits = self.engines[self.ends[end].engine].limits;
+        let engine = &self.engines[self.ends[end].engine];
+        let (limits, header_lines) = (engine.limits, engine.header_lines);
         let flow = &mut self.ends[from].out;
-        let next = flow.posts.get(flow.delivered).map(Post::header);
-        let too_long = next.is_some_and(|header| exceeds(limits, &header));
+        let post = flow.posts.get(flow.delivered);
+        let next = post.map(Post::header);
+        let too_long = next.is_some_and(|header| exceeds(limits, &header))
+            || post.is_some_and(|post| post.text_lines() > header_lines.into());
         match (id, next) {
             (None, _) => self.check(!too_long, "a frame too long has its notice", || {
                 format!("message {next:?} was passed over without a notice")
             }),
             (Some((id, status)), Some(header)) if too_long && header.id == id => {
-                let headers = header.text_len > limits.headers;
+                // What is too long is seen first: its lines are not there yet.
+                let headers = header.text_len > limits.headers || !exceeds(limits, &header);
                 let expected =
                     if headers { Status::InvalidHeadersLen } else { Status::InvalidBodyLen };
                 flow.delivered += 1;
