@@ -25,7 +25,7 @@ impl Link {
 ///
 /// `Readable` and `Writable` are hints: the engine tries, and is content
 /// with [`Poll::Pending`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Ready {
     /// A listener listens, or a connection is made, that [`Transport::listen`] or
@@ -40,7 +40,7 @@ pub enum Ready {
 }
 
 /// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Close {
     /// Everything handed to [`Transport::send`] must reach the peer, followed by

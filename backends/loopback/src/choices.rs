@@ -4,6 +4,7 @@ use crate::faults::Chance;
 use crate::{Faults, Rng};
 use core::time::Duration;
 
+#[derive(Hash)]
 pub(crate) struct Choices {
     rng: Rng,
     /// How often a fault could have happened so far.

@@ -6,7 +6,7 @@ use core::task::Poll;
 use tofu_core::{Ready, Status};
 
 /// One direction of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
     /// From the side that connected to the side that listened.
     ToListener,
@@ -25,7 +25,7 @@ impl Direction {
 }
 
 /// Which end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Side {
     Client,
     Accepted,
@@ -43,7 +43,7 @@ impl Side {
 }
 
 /// Whether an event is owed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Edge {
     /// None: there was as much as was asked for.
     #[default]
@@ -55,7 +55,7 @@ pub(crate) enum Edge {
 }
 
 /// What the calls at one end return once the link is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Loss {
     pub(crate) recv: Status,
     pub(crate) send: Status,
@@ -67,6 +67,7 @@ impl Loss {
     pub(crate) const FAILED: Loss = Loss { recv: Status::RecvFailed, send: Status::SendFailed };
 }
 
+#[derive(Hash)]
 pub(crate) struct End {
     /// Who is told about it; nobody before it is accepted, and for a raw pipe.
     pub(crate) owner: Option<Owner>,
@@ -118,6 +119,7 @@ impl End {
     }
 }
 
+#[derive(Hash)]
 pub(crate) struct Connection {
     /// The client was told, or need not be.
     pub(crate) open: bool,

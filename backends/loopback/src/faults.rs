@@ -4,7 +4,7 @@ use crate::Rng;
 use core::time::Duration;
 
 /// How often something happens: never, or once in a number of times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Chance(u32);
 
 impl Chance {
@@ -26,7 +26,7 @@ impl Chance {
 ///
 /// No chance, however high, keeps a run from getting on: what was delayed by one fault
 /// is not delayed again by the same one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Faults {
     /// A read gets fewer bytes than there are, any number from 1.
     pub partial_read: Chance,

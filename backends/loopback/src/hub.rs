@@ -8,20 +8,21 @@ use std::collections::{BTreeMap, VecDeque};
 use tofu_core::{Close, Instant, Link, Ready, Status};
 
 /// An endpoint of the network and one of its links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Owner {
     pub(crate) endpoint: usize,
     pub(crate) link: Link,
 }
 
 /// What a link stands for. Never used again for another, unlike the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Socket {
     Listener(u64),
     Stream(u64, Side),
 }
 
 /// Something that happens later.
+#[derive(Hash)]
 pub(crate) enum Event {
     /// Bytes or an end come to one end of a connection.
     Deliver(u64, Side),
@@ -34,13 +35,14 @@ pub(crate) enum Event {
 }
 
 /// One engine's side of the network.
-#[derive(Default)]
+#[derive(Default, Hash)]
 pub(crate) struct Station {
     pub(crate) links: BTreeMap<Link, Socket>,
     pub(crate) ready: VecDeque<(Link, Ready)>,
 }
 
 /// The whole network. Ordered maps throughout: nothing depends on a hash.
+#[derive(Hash)]
 pub(crate) struct Hub {
     pub(crate) choices: Choices,
     pub(crate) faults: Faults,

@@ -8,6 +8,7 @@ use core::task::Poll;
 use std::collections::VecDeque;
 use tofu_core::{Close, Ready, Status};
 
+#[derive(Hash)]
 pub(crate) struct Listener {
     pub(crate) name: String,
     owner: Option<Owner>,

@@ -5,6 +5,7 @@ use crate::hub::{Hub, Station};
 use crate::{Endpoint, Faults, RawListener, RawPipe};
 use core::time::Duration;
 use std::cell::{RefCell, RefMut};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use tofu_core::Instant;
 
@@ -86,6 +87,14 @@ impl Network {
     /// How many connections were begun so far.
     pub fn connections(&self) -> u64 {
         self.hub().connected
+    }
+
+    /// A number for the state of the network: what is on its way, what waits to be read or told, and what
+    /// is still to go wrong. Where it is the same, the same calls come to the same.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hub().hash(&mut hasher);
+        hasher.finish()
     }
 
     /// When a connection was cut, by whatever fault.

@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use tofu_core::Instant;
 
 /// Bytes that arrive together. None at all are the end of the stream.
+#[derive(Hash)]
 struct Segment {
     at: Instant,
     bytes: Vec<u8>,
 }
 
+#[derive(Hash)]
 pub(crate) struct Pipe {
     capacity: usize,
     arrived: VecDeque<u8>,

@@ -1,7 +1,7 @@
 //! The source of every choice.
 
 /// A small seeded generator (SplitMix64), the same on every platform.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Rng(u64);
 
 impl Rng {

@@ -1,7 +1,8 @@
 //! Two engines and up to three messages, every interleaving of turns and posts, and every single fault.
 //!
 //! A run is a list of choices: whose turn it is, or that the next message is posted. Runs are made
-//! again from the beginning, each with the next list, until all lists are through. With faults, that is
+//! again from the beginning, each with the next list, until all lists are through. Where a run comes
+//! to a state that an earlier one was in, it ends: what can follow was tried. With faults, that is
 //! done for each time a fault can happen, and for each byte after which the connection can be cut.
 
 use crate::coverage::Coverage;
@@ -9,6 +10,7 @@ use crate::oracle::{Failure, Kind};
 use crate::scenario::{Scenario, Setup};
 use crate::trace::Trace;
 use crate::world::{Ending, World};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -221,11 +223,12 @@ fn explore(script: &[Word], shape: Shape, fault: Fault, report: &mut Report) -> 
     report.faults += u64::from(!matches!(fault, Fault::None));
     let scenario = scenario(shape);
     let mut choices = Choices::default();
+    let mut seen = Seen::default();
     loop {
         choices.rewind();
-        let mut run = |trace, choices: &mut Choices| {
+        let mut run = |trace, choices: &mut Choices, seen: &mut Seen| {
             World::with(&scenario, trace, |world| {
-                let outcome = interleave(world, script, fault, choices);
+                let outcome = interleave(world, script, fault, choices, seen);
                 reach.decisions = world.network().decisions().max(reach.decisions);
                 for (most, sent) in reach.bytes.iter_mut().zip(world.oracle.bytes_sent()) {
                     *most = sent.max(*most);
@@ -233,12 +236,12 @@ fn explore(script: &[Word], shape: Shape, fault: Fault, report: &mut Report) -> 
                 outcome
             })
         };
-        let outcome = run(Trace::default(), &mut choices);
+        let outcome = run(Trace::default(), &mut choices, &mut seen);
         report.runs += 1;
         report.coverage.add(&outcome.coverage);
         if let Err(failure) = outcome.verdict {
             choices.rewind();
-            let again = run(Trace::on(), &mut choices);
+            let again = run(Trace::on(), &mut choices, &mut Seen::default());
             let Shape { messages, capacity } = shape;
             let what = format!("{script:?}, {messages} messages, pipes of {capacity}, {fault}");
             report.failure = Some((what, failure, again.trace));
@@ -277,6 +280,7 @@ fn interleave(
     script: &[Word],
     fault: Fault,
     choices: &mut Choices,
+    seen: &mut Seen,
 ) -> Result<(), Failure> {
     match fault {
         Fault::None => {}
@@ -306,6 +310,9 @@ fn interleave(
             (0..2).filter(mine).filter(|engine| world.host(*engine).0.is_due()).collect();
         let next = script.get(said).filter(|word| may_say(world, word));
         let options = due.len() + usize::from(next.is_some());
+        if choices.is_new() && !seen.insert(State::of(world, said, posted)) {
+            return Ok(());
+        }
         if options == 0 {
             break;
         }
@@ -332,6 +339,26 @@ fn interleave(
     world.end(&[Ending::Goodbyes, Ending::Goodbyes])
 }
 
+/// All that decides what can follow: what the engines were told and are yet to be told, and what is still
+/// to be said.
+#[derive(PartialEq, Eq, Hash)]
+struct State {
+    engines: [u64; 2],
+    network: u64,
+    said: usize,
+    posted: [bool; 2],
+}
+
+/// The states that were reached with one script and one fault.
+type Seen = HashSet<State>;
+
+impl State {
+    fn of(world: &mut World, said: usize, posted: [bool; 2]) -> State {
+        let engines = [0, 1].map(|engine| world.host(engine).0.history());
+        State { engines, network: world.network().digest(), said, posted }
+    }
+}
+
 /// Whether a word's speaker has a connection to say it on.
 fn may_say(world: &mut World, word: &Word) -> bool {
     let (_, oracle) = world.host(word.0);
@@ -350,8 +377,13 @@ impl Choices {
         self.at = 0;
     }
 
+    /// Whether the next choice was not made in an earlier run.
+    fn is_new(&self) -> bool {
+        self.at == self.made.len()
+    }
+
     fn next(&mut self, options: usize) -> usize {
-        if self.at == self.made.len() {
+        if self.is_new() {
             self.made.push((0, options));
         }
         let (choice, _) = self.made[self.at];

@@ -5,6 +5,7 @@ use crate::oracle::Oracle;
 use crate::platform::{GROUPS, Memory, Message, Received, Sim};
 use crate::scenario::Setup;
 use crate::tap::Tap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +65,8 @@ pub struct Host {
     /// How far its clock is ahead of the network's, in microseconds.
     offset: i64,
     idle_turns: u32,
+    /// All that the engine was ever told.
+    history: DefaultHasher,
 }
 
 impl Host {
@@ -91,6 +94,7 @@ impl Host {
             deadline: None,
             offset: 0,
             idle_turns: 0,
+            history: DefaultHasher::new(),
         };
         (0..GROUPS).for_each(|group| host.open_group(group));
         host
@@ -120,8 +124,15 @@ impl Host {
         self.index
     }
 
+    /// A number for what the engine has been told by its transport so far, and when something was posted.
+    /// Where it is the same, and the same was posted, so is the engine.
+    pub fn history(&self) -> u64 {
+        self.history.finish()
+    }
+
     /// Something was handed to the engine: it is due a turn.
     pub fn note_post(&mut self) {
+        "post".hash(&mut self.history);
         self.posted = true;
     }
 
@@ -159,7 +170,9 @@ impl Host {
         oracle.coverage.turns += 1;
         self.posted = false;
         self.returned.take();
-        let mut tap = Tap { io: &mut self.io, oracle, engine: self.index, work: 0 };
+        now.hash(&mut self.history);
+        let history = &mut self.history;
+        let mut tap = Tap { io: &mut self.io, oracle, engine: self.index, work: 0, history };
         let turn = self.engine.turn(now, &mut tap, budget);
         let worked = tap.work > 0 || turn.moved > 0;
         self.app.stirred |= worked;
