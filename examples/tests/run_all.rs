@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+#[cfg(unix)]
 use tofu_std::testing::TempSocketPath;
 
 /// How long an example may run.
