@@ -49,12 +49,11 @@ impl<P: Platform> Frame<P> {
         whole.saturating_sub(self.have)
     }
 
-    /// Whether the message, which is whole, has more lines of text headers than this.
+    /// Whether the frame, which is whole, has more lines of text headers than this.
     fn text_lines_exceed(&self, most: u16) -> bool {
-        let text = self.message.as_ref().map_or_else(Default::default, Message::text).as_bytes();
-        // A line ends with two bytes.
-        let most = usize::from(most);
-        text.len() / 2 > most && text.iter().filter(|&&byte| byte == b'\n').count() > most
+        // Each ends with two bytes.
+        let may = wire::text_len(&self.header) / 2 > most;
+        may && self.message.as_ref().is_some_and(|message| message.text_lines() > most.into())
     }
 }
 
