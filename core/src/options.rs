@@ -27,8 +27,12 @@ pub struct Options {
     /// The most lines of text headers in a frame that is received. One with more is thrown away, as
     /// one that is too long: looking up each of many lines takes the square of their number.
     pub header_lines: u16,
-    /// The most channels that a listener may have accepted and not seen the end of, so that one
-    /// cannot take them all. Its WelcomeRequest may say otherwise: see [`Bounds`].
+    /// The most channels that a listener may have accepted and not seen the end of. Its WelcomeRequest
+    /// may say otherwise: see [`Bounds`].
+    ///
+    /// A channel takes a message for each frame that it has begun to send, and may leave it at that until
+    /// the frame times out. With fewer channels than half of the pool's messages, strangers who do no more
+    /// than that cannot keep others of their group from being read.
     pub listener_channels: u16,
 }
 
@@ -44,8 +48,8 @@ impl Options {
         accept_retry: Duration::from_millis(100),
         limits: Limits::MAX,
         header_lines: 1_024,
-        // A quarter of all numbers.
-        listener_channels: 16_384,
+        // Far fewer than small messages in a host's pool: see there.
+        listener_channels: 1_024,
     };
 
     /// What a listener bears, and a channel, where the largest frame is `frame_len` bytes.

@@ -23,7 +23,7 @@ fn three_thousand_descriptors_are_used_and_given_back() {
         raised >= limit,
         "this system allows {raised} file descriptors, and {limit} are needed"
     );
-    let (server_engine, client_engine) = (Engine::new().unwrap(), Engine::new().unwrap());
+    let (server_engine, client_engine) = (engine_for_many(), Engine::new().unwrap());
     let (server, client) = (server_engine.group().unwrap(), client_engine.group().unwrap());
     let (_, address) = listen(&server, "tcp|127.0.0.1|0");
     let before = open_files();

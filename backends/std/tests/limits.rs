@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use support::*;
 use tofu_std::testing::unique_mem_address;
-use tofu_std::{ChannelGroup, ChannelNumber, Engine, Opcode, Options, Status};
+use tofu_std::{ChannelGroup, ChannelNumber, Engine, Opcode, Status};
 
 /// The numbers of one engine: 1 to 65,534.
 const NUMBERS: usize = 65_534;
@@ -38,9 +38,7 @@ fn assert_every_number(numbers: impl Iterator<Item = ChannelNumber>) {
 #[test]
 fn every_number_is_a_channel_and_one_more_is_refused() {
     let address = unique_mem_address();
-    let mut options = Options::default();
-    options.protocol.listener_channels = u16::MAX;
-    let server_engine = Engine::with_options(options).unwrap();
+    let server_engine = engine_for_many();
     let server = server_engine.group().unwrap();
     let (listener, _) = listen(&server, &address);
     let client_engine = Engine::new().unwrap();

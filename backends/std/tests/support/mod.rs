@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tofu_std::{
-    ChannelGroup, ChannelNumber, Engine, Header, LISTEN_ON, Message, Opcode, Received, Status,
+    ChannelGroup, ChannelNumber, Engine, Header, LISTEN_ON, Message, Opcode, Options, Received,
+    Status,
 };
 
 /// Longer than anything here takes; reaching it is a failure.
@@ -32,6 +33,13 @@ pub fn notice(group: &ChannelGroup, status: Status) -> Status {
         Received::Notice(notice) if notice.status == status => notice.reason,
         other => panic!("expected the notice {status}, got {other:?}"),
     }
+}
+
+/// An engine whose listeners may have every channel there is.
+pub fn engine_for_many() -> Engine {
+    let mut options = Options::default();
+    options.protocol.listener_channels = u16::MAX;
+    Engine::with_options(options).unwrap()
 }
 
 /// Starts a listener; its channel, and the address it really has.

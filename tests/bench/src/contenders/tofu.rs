@@ -2,7 +2,9 @@
 
 use super::{Place, Tally, announce};
 use crate::Outcome;
-use tofu_std::{ChannelGroup, ChannelNumber, Engine, LISTEN_ON, Message, Opcode, Received, Status};
+use tofu_std::{
+    BOUNDS, ChannelGroup, ChannelNumber, Engine, LISTEN_ON, Message, Opcode, Received, Status,
+};
 
 /// Hellos under way at once while many channels are opened.
 const HELLOS: usize = 256;
@@ -127,6 +129,8 @@ pub(super) fn serve(place: &Place) -> Outcome {
         Place::Tcp => welcome.listen_on("tcp|127.0.0.1|0")?,
         Place::Uds(path) => welcome.listen_on(format_args!("uds|{}", path.display()))?,
     }
+    // As many as there are numbers: more idle channels than a listener has by default.
+    welcome.add_header(BOUNDS, "channels=65534")?;
     group.post(welcome)?;
     let mut tally = Tally::default();
     while let Some(received) = group.wait_receive(None)? {
