@@ -19,6 +19,10 @@ const EVENTS_PER_TURN: u32 = 1024;
 /// The most connections one listener accepts before others get their turn.
 const ACCEPTS: u32 = 16;
 
+/// The most timeouts of a kind that one turn acts on. Thousands may be due at once, where as many
+/// connections came at once and said nothing.
+const EXPIRIES: u32 = 32;
+
 /// What a turn did, and when the next is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -118,11 +122,11 @@ impl<P: Platform> Engine<P> {
         self.hand_back(slot, welcome, Status::Success);
     }
 
-    /// Ends what is overdue.
+    /// Ends what is overdue, or as much of it as one turn does.
     fn expire(&mut self, io: &mut impl Transport) {
         for timer in Timer::ALL {
             // A timer that is started again waits for the next turn, however short it is.
-            for _ in 0..self.channels.used() {
+            for _ in 0..self.channels.used().min(EXPIRIES) {
                 let Some(slot) = self.timers.pop_due(timer, self.channels.as_mut_slice(), self.now)
                 else {
                     break;
