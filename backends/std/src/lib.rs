@@ -16,8 +16,8 @@ pub use options::{Options, SizeClass};
 pub use platform::Host;
 pub use tofu_core::{
     Address, AddressError, BOUNDS, Bounds, CONNECT_TO, ChannelNumber, HEADER_LEN, Header, Kind,
-    LIMITS, LISTEN_ON, Limits, MAX_FRAME_LEN, MAX_SECTION_LEN, MessageError, Notice, Opcode, Role,
-    Stats, Status, TextError, TextHeader, TextHeaders,
+    LIMITS, LISTEN_ON, Limits, MAX_FRAME_LEN, MAX_SECTION_LEN, MessageError, Notice, Opcode,
+    Origin, Role, Stats, Status, TextError, TextHeader, TextHeaders,
 };
 
 /// A message: fill it in and post it. See [`tofu_core::Message`].
