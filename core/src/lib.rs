@@ -73,6 +73,7 @@ macro_rules! planted {
 
 mod address;
 mod bounds;
+mod bytes;
 mod channel;
 mod engine;
 mod group;

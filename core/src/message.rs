@@ -1,6 +1,7 @@
 //! Messages: owned buffers that are their own wire image.
 
 use crate::address::{CONNECT_TO, LISTEN_ON};
+use crate::bytes::{self, fill};
 use crate::header::{ChannelNumber, HEADER_LEN, Header, Opcode, Origin, wire};
 use crate::limits::LIMITS;
 use crate::platform::Platform;
@@ -8,6 +9,7 @@ use crate::pool::Pool;
 use crate::text::{self, TextError, TextHeaders};
 use crate::{Limits, Status};
 use core::fmt;
+use core::ops::Range;
 
 /// Why a message could not be filled in. It is as it was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -189,7 +191,7 @@ impl<P: Platform> Message<P> {
         text::check_name(name)?;
         text::check_value(value)?;
         let gap = self.insert_line(name, value.len())?;
-        gap.copy_from_slice(value);
+        bytes::copy(gap, value);
         Ok(())
     }
 
@@ -229,17 +231,14 @@ impl<P: Platform> Message<P> {
     fn remove_headers_before(&mut self, name: &str, end: usize) {
         let (mut read, mut kept) = (0, 0);
         while let Some((start, len)) = self.find_line(name, read).filter(|&(at, _)| at < end) {
-            self.move_text(read..start, kept);
+            self.move_payload(read..start, kept);
             kept += start - read;
             read = start + len;
         }
         if read > kept {
-            self.move_text(read..self.text_len(), kept);
-            let text_len = self.text_len() - (read - kept);
             // The body follows the text headers.
-            let body = self.body_range();
-            self.move_text(body.start - HEADER_LEN..body.end - HEADER_LEN, text_len);
-            self.set_text_len(text_len);
+            self.move_payload(read..self.payload_len(), kept);
+            self.set_text_len(self.text_len() - (read - kept));
         }
     }
 
@@ -249,13 +248,10 @@ impl<P: Platform> Message<P> {
         rest.find_line(name).map(|(start, len)| (from + start, len))
     }
 
-    /// Moves bytes of the payload towards its beginning.
-    fn move_text(&mut self, from: core::ops::Range<usize>, to: usize) {
-        let from = HEADER_LEN + from.start..HEADER_LEN + from.end;
-        if from.start <= from.end && from.end <= self.buffer.len() && to + HEADER_LEN <= from.start
-        {
-            self.buffer.copy_within(from, HEADER_LEN + to);
-        }
+    /// Moves a part of the payload.
+    fn move_payload(&mut self, part: Range<usize>, to: usize) {
+        let payload = self.buffer.get_mut(HEADER_LEN..).unwrap_or_default();
+        bytes::shift(payload, part, to);
     }
 
     /// Replaces every text header of this name by one.
@@ -296,7 +292,7 @@ impl<P: Platform> Message<P> {
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) -> Result<(), MessageError> {
         let body = body.as_ref();
         self.set_body_len(body.len())?;
-        self.body_mut().copy_from_slice(body);
+        bytes::copy(self.body_mut(), body);
         Ok(())
     }
 
@@ -305,12 +301,10 @@ impl<P: Platform> Message<P> {
     /// # Errors
     /// As [`Message::set_body`].
     pub fn append_body(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), MessageError> {
-        let bytes = bytes.as_ref();
+        let added = bytes.as_ref();
         let before = self.body_len();
-        self.set_body_len(before.saturating_add(bytes.len()))?;
-        if let Some(tail) = self.body_mut().get_mut(before..) {
-            tail.copy_from_slice(bytes);
-        }
+        self.set_body_len(before.saturating_add(added.len()))?;
+        fill(self.body_mut().get_mut(before..).unwrap_or_default(), added);
         Ok(())
     }
 
@@ -344,7 +338,7 @@ impl<P: Platform> Message<P> {
         });
     }
 
-    fn body_range(&self) -> core::ops::Range<usize> {
+    fn body_range(&self) -> Range<usize> {
         HEADER_LEN + self.text_len()..self.frame_len()
     }
 
@@ -359,10 +353,8 @@ impl<P: Platform> Message<P> {
         let section = u16::try_from(text_len).map_err(|_| MessageError::HeadersTooLong)?;
         let frame_len = HEADER_LEN + text_len + self.body_len();
         self.reserve(frame_len, MessageError::HeadersTooLong)?;
-        let body = self.body_range();
-        if body.end + line_len <= self.buffer.len() {
-            self.buffer.copy_within(body, start + line_len);
-        }
+        let before = self.text_len();
+        self.move_payload(before..self.payload_len(), text_len);
         self.edit(|head| wire::set_text_len(head, section));
         let line = self.buffer.get_mut(start..start + line_len).unwrap_or_default();
         let line = if open { fill(line, b"\r\n") } else { line };
@@ -374,12 +366,8 @@ impl<P: Platform> Message<P> {
 
     /// Removes `len` bytes of text headers from `start` on.
     fn cut_text(&mut self, start: usize, len: usize) {
-        let frame_len = self.frame_len();
-        let from = HEADER_LEN + start;
-        if from + len <= frame_len && frame_len <= self.buffer.len() {
-            self.buffer.copy_within(from + len..frame_len, from);
-            self.set_text_len(self.text_len().saturating_sub(len));
-        }
+        self.move_payload(start + len..self.payload_len(), start);
+        self.set_text_len(self.text_len().saturating_sub(len));
     }
 
     /// Makes room for a frame of this length, moving to a larger buffer if need be.
@@ -397,9 +385,7 @@ impl<P: Platform> Message<P> {
         };
         let mut larger = larger.ok_or(MessageError::PoolEmpty)?;
         let used = self.frame_len();
-        if let (Some(to), Some(from)) = (larger.get_mut(..used), self.buffer.get(..used)) {
-            to.copy_from_slice(from);
-        }
+        bytes::copy(&mut larger, self.buffer.get(..used).unwrap_or_default());
         let old = core::mem::replace(&mut self.buffer, larger);
         if self.pooled {
             self.pool.give_back(old);
@@ -435,6 +421,11 @@ impl<P: Platform> Message<P> {
 
     pub(crate) fn body_len(&self) -> usize {
         wire::body_len(self.head()).into()
+    }
+
+    /// Text headers and body together, in bytes.
+    fn payload_len(&self) -> usize {
+        self.text_len() + self.body_len()
     }
 
     /// The whole frame, in bytes.
@@ -540,17 +531,6 @@ impl<P: Platform> Drop for Message<P> {
 impl<P: Platform> fmt::Debug for Message<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message").field("header", &self.wire_header()).finish_non_exhaustive()
-    }
-}
-
-/// Copies to the front and returns what is left.
-fn fill<'a>(to: &'a mut [u8], from: &[u8]) -> &'a mut [u8] {
-    match to.split_at_mut_checked(from.len()) {
-        Some((front, rest)) => {
-            front.copy_from_slice(from);
-            rest
-        }
-        None => Default::default(),
     }
 }
 

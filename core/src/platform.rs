@@ -54,11 +54,15 @@ pub trait Lock<T> {
     /// Wraps a value.
     fn new(value: T) -> Self;
 
-    /// Runs `f` alone on the value. Never called from inside itself.
-    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R;
+    /// Runs `f` alone on the value. From inside itself, where nobody should call it, a lock may say `None`
+    /// and not run `f`.
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R>;
 }
 
 /// A [`Lock`] for one context only: a superloop or one executor.
+///
+/// An [`allocate`](Platform::allocate) or a waker's clone that uses the pool, which guards them, finds it
+/// empty, and a message it drops does not come back.
 #[derive(Debug, Default)]
 pub struct LocalLock<T>(RefCell<T>);
 
@@ -67,8 +71,8 @@ impl<T> Lock<T> for LocalLock<T> {
         LocalLock(RefCell::new(value))
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut self.0.borrow_mut())
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.0.try_borrow_mut().ok().map(|mut value| f(&mut value))
     }
 }
 
@@ -138,4 +142,20 @@ macro_rules! platform {
             )?
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lock_called_from_inside_says_so_and_runs_nothing() {
+        let lock = LocalLock::new(1);
+        let inside = lock.with(|value| {
+            *value += 1;
+            lock.with(|value| *value += 1)
+        });
+        assert_eq!(inside, Some(None));
+        assert_eq!(lock.with(|value| *value), Some(2));
+    }
 }

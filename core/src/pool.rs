@@ -134,15 +134,6 @@ impl<P: Platform> PoolState<P> {
         stock.set_free(if recovered { class.count_free() } else { stock.free() + 1 });
         unwanted
     }
-
-    fn insert(&mut self, index: usize, class: Class<P>) {
-        if self.classes.push(class).is_ok() {
-            // The new class is the last; bring it to its place.
-            if let Some(tail) = self.classes.as_mut_slice().get_mut(index..) {
-                tail.rotate_right(1);
-            }
-        }
-    }
 }
 
 impl<P: Platform> Default for Pool<P> {
@@ -167,12 +158,13 @@ impl<P: Platform> Pool<P> {
     /// next return.
     fn has_room(&self, class: usize, held: u16) -> bool {
         let Some(stock) = self.stocks.get(class) else { return false };
-        stock.free() > held
-            || self.state.with(|state| {
+        if stock.free() <= held {
+            self.state.with(|state| {
                 // One may have come back by now.
                 state.starved |= stock.free() <= held;
-                stock.free() > held
-            })
+            });
+        }
+        stock.free() > held
     }
 
     /// Notes the classes, which have changed.
@@ -215,16 +207,18 @@ impl<P: Platform> Pool<P> {
     /// Gives it back when it cannot hold a header, when the pool is full, and when its size is new after
     /// the first message was taken.
     pub fn donate(&self, buffer: P::Buffer) -> Result<(), P::Buffer> {
-        self.state.with(|state| match (state.unused_capacity(), state.find_class(buffer.len())) {
-            (1.., Some(class)) if class.capacity < u16::MAX => {
-                class.free.push(buffer)?;
-                class.capacity += 1;
-                class.created += 1;
-                self.note(state);
-                Ok(())
-            }
-            _ => Err(buffer),
-        })
+        let size = buffer.len();
+        let mut buffer = Some(buffer);
+        self.state.with(|state| {
+            let room = state.unused_capacity() > 0;
+            let class = state.find_class(size).filter(|class| room && class.capacity < u16::MAX)?;
+            buffer = class.free.push(buffer.take()?).err();
+            class.capacity += u16::from(buffer.is_none());
+            class.created += u16::from(buffer.is_none());
+            self.note(state);
+            Some(())
+        });
+        buffer.map_or(Ok(()), Err)
     }
 
     /// A message from the smallest size class; it moves to a larger one when it outgrows
@@ -263,7 +257,7 @@ impl<P: Platform> Pool<P> {
         let class = pool.class_of(frame_len);
         let held = count(held, class);
         let stock = pool.stocks.get(class);
-        let buffer = stock.and_then(|stock| pool.state.with(|it| it.take(class, stock, held)));
+        let buffer = stock.and_then(|stock| pool.state.with(|it| it.take(class, stock, held))?);
         let mut message = Message::pooled(buffer.ok_or(class)?, pool.clone());
         message.set_class(class);
         Ok(message)
@@ -276,7 +270,7 @@ impl<P: Platform> Pool<P> {
         self.state.with(|state| {
             let capacity = state.classes.as_slice().get(class)?.capacity;
             state.take(class, stock, capacity.saturating_sub(1).min(1))
-        })
+        })?
     }
 
     /// Called when a message returns that somebody had been refused. It should see to it
@@ -294,9 +288,10 @@ impl<P: Platform> Pool<P> {
 
     /// How many messages of all sizes the pool has, free or not.
     pub fn capacity(&self) -> usize {
-        self.state.with(|state| {
+        let capacity = self.state.with(|state| {
             state.classes.as_slice().iter().map(|class| usize::from(class.capacity)).sum()
-        })
+        });
+        capacity.unwrap_or_default()
     }
 
     /// The largest frame a message of this pool can hold, in bytes.
@@ -312,7 +307,7 @@ impl<P: Platform> Pool<P> {
             let capacity = state.classes.as_slice().get(class).map_or(0, |class| class.capacity);
             if held == 0 { 0 } else { capacity / 8 }
         });
-        self.has_room(class, held.saturating_add(margin))
+        self.has_room(class, held.saturating_add(margin.unwrap_or_default()))
     }
 
     /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
@@ -332,10 +327,11 @@ impl<P: Platform> Pool<P> {
     pub(crate) fn give_back(&self, buffer: P::Buffer) {
         let class = self.class_of(buffer.len());
         let stock = self.stocks.get(class);
-        let (unwanted, waker) = self.state.with(|state| {
+        let given = self.state.with(|state| {
             let unwanted = state.give_back(class, stock, buffer);
             (unwanted, state.wakes())
         });
+        let Some((unwanted, waker)) = given else { return };
         // Outside the lock: neither a deallocation nor a waker may run inside.
         drop(unwanted);
         if let Some(waker) = waker {
@@ -346,7 +342,7 @@ impl<P: Platform> Pool<P> {
     /// Takes back what `next` yields, under one lock as far as it can.
     pub(crate) fn give_back_all(&self, mut next: impl FnMut() -> Option<Message<P>>) {
         loop {
-            let (odd, waker) = self.state.with(|state| {
+            let given = self.state.with(|state| {
                 let mut came_back = false;
                 let odd = loop {
                     match next().map(|message| message.surrender(self)) {
@@ -362,6 +358,7 @@ impl<P: Platform> Pool<P> {
                 };
                 (odd, if came_back { state.wakes() } else { None })
             });
+            let Some((odd, waker)) = given else { return };
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -386,14 +383,25 @@ impl<P: Platform> PoolState<P> {
         if size < HEADER_LEN {
             return None;
         }
-        let classes = self.classes.as_slice();
-        let index = classes.iter().position(|class| size <= class.size).unwrap_or(classes.len());
-        let exact = classes.get(index).is_some_and(|class| class.size == size);
-        if !exact && !self.in_use && classes.len() < MAX_CLASSES {
-            let free = P::FreeList::default();
-            self.insert(index, Class { size, capacity: 0, created: 0, exhausted: false, free });
+        let known = self.classes.as_slice().iter().any(|class| class.size == size);
+        if !known && !self.in_use && self.classes.as_slice().len() < MAX_CLASSES {
+            self.insert(size);
         }
-        self.classes.as_mut_slice().get_mut(index).filter(|class| class.size == size)
+        self.classes.as_mut_slice().iter_mut().find(|class| class.size == size)
+    }
+
+    /// Adds a class, if there is a place for it, behind those that are smaller.
+    fn insert(&mut self, size: usize) {
+        let free = P::FreeList::default();
+        let class = Class { size, capacity: 0, created: 0, exhausted: false, free };
+        if self.classes.push(class).is_err() {
+            return;
+        }
+        if let Some((last, sorted)) = self.classes.as_mut_slice().split_last_mut() {
+            for class in sorted.iter_mut().filter(|class| class.size > size) {
+                core::mem::swap(class, last);
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Framing in: from bytes to messages in a group's queue (PROTOCOL, sections 1 and 4).
 
 use crate::Status;
+use crate::bytes;
 use crate::channel::{Bye, Channel, Phase, Place, Side};
 use crate::engine::Engine;
 use crate::group::Group;
@@ -314,7 +315,7 @@ impl<P: Platform> Engine<P> {
             return Step::Starved;
         }
         if frame.have < HEADER_LEN {
-            used = copy_to(frame.header.get_mut(frame.have..).unwrap_or_default(), staged);
+            used = bytes::copy(frame.header.get_mut(frame.have..).unwrap_or_default(), staged);
             frame.have += used;
         }
         let waits = frame.have == HEADER_LEN && frame.message.is_none() && frame.skipped.is_none();
@@ -324,7 +325,7 @@ impl<P: Platform> Engine<P> {
         }
         let (frame, staged) = (&mut channel.frame, staged.get(used..).unwrap_or_default());
         let count = match &mut frame.message {
-            Some(message) => copy_to(message.unfilled(frame.have), staged),
+            Some(message) => bytes::copy(message.unfilled(frame.have), staged),
             None => frame.missing().min(staged.len()),
         };
         frame.have += count;
@@ -498,15 +499,6 @@ fn begin<P: Platform>(
 /// The transport's name for a channel.
 pub(crate) fn link_of(slot: u32) -> Link {
     Link(u16::try_from(slot).unwrap_or(u16::MAX))
-}
-
-/// Copies as much as fits and says how much that was.
-fn copy_to(room: &mut [u8], bytes: &[u8]) -> usize {
-    let count = room.len().min(bytes.len());
-    if let (Some(to), Some(from)) = (room.get_mut(..count), bytes.get(..count)) {
-        to.copy_from_slice(from);
-    }
-    count
 }
 
 pub(crate) fn count_up(counts: &mut [u16], class: usize) {

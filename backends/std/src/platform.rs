@@ -83,7 +83,7 @@ impl<T> Lock<T> for ThreadLock<T> {
         ThreadLock(Mutex::new(value))
     }
 
-    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        Some(f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }

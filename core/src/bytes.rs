@@ -1,0 +1,34 @@
+//! Copying bytes so that nothing can go wrong, and the compiler sees it: a length that does not fit takes
+//! or moves less, and never panics.
+
+use core::ops::Range;
+
+/// Copies as much as fits and says how much that was.
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
+    let count = to.len().min(from.len());
+    if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
+        to.copy_from_slice(from);
+    }
+    count
+}
+
+/// Copies to the front and returns what is left; nothing of either where there is no room for all.
+pub(crate) fn fill<'a>(to: &'a mut [u8], from: &[u8]) -> &'a mut [u8] {
+    match to.split_at_mut_checked(from.len()) {
+        Some((front, rest)) => {
+            copy(front, from);
+            rest
+        }
+        None => Default::default(),
+    }
+}
+
+/// Moves a part of `bytes` to where it begins at `to`; not at all if either place is not within.
+#[inline(never)] // Once, for a board.
+pub(crate) fn shift(bytes: &mut [u8], part: Range<usize>, to: usize) {
+    let Some(len) = part.end.checked_sub(part.start) else { return };
+    let Some(last) = bytes.len().checked_sub(len) else { return };
+    if part.start <= last && to <= last {
+        bytes.copy_within(part, to);
+    }
+}
