@@ -2,7 +2,8 @@
 //!
 //! An application gets a [`Message`] from a [`Pool`], fills it in and posts it; the message *is* the
 //! operation: listen, connect, request, answer, signal, close. This crate is that engine as a state
-//! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`.
+//! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`. None of it
+//! panics, whatever a peer or a caller does: `tests/no-panic` has the linker prove that.
 //! What crosses the wire, and what an engine promises, stands in `PROTOCOL.md` beside this crate's
 //! manifest.
 //!
@@ -27,7 +28,7 @@
 //! | `text`, `address`, `limits`, `bounds` | text headers and those that are tofu's own |
 //! | `message`, `pool` | owned buffers, and where they come from and return to |
 //! | `channel`, `group`, `queue`, `timer` | the engine's tables |
-//! | `rx`, `tx` | framing in and out |
+//! | `rx`, `tx`, `bytes` | framing in and out; copying |
 //! | `engine` | the state machine: post, receive, turn |
 //! | `transport` | the seam to whatever moves the bytes |
 //! | `platform`, `storage`, `list` | what differs between hosts and boards; fixed-capacity containers |
