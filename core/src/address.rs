@@ -1,5 +1,6 @@
 //! Addresses: where to connect or listen (PROTOCOL, section 1).
 
+use crate::bytes;
 use core::fmt;
 
 /// The text header that carries the address of a HelloRequest.
@@ -117,25 +118,15 @@ impl<'a> Address<'a> {
         if split(port).is_some() {
             return Err(AddressError::WrongShape);
         }
-        let port = parse_port(port).ok_or(AddressError::InvalidPort)?;
+        let port = bytes::number(port.as_bytes()).ok_or(AddressError::InvalidPort)?;
         Ok(Address::Tcp { host, port })
     }
 }
 
-// Written out, since the standard library's searching and parsing are made for speed, not
-// for the flash of a board.
-
 /// What stands before the first separator, and after it.
 fn split(text: &str) -> Option<(&str, &str)> {
-    let at = text.bytes().position(|byte| byte == SEPARATOR)?;
+    let at = bytes::position(text.as_bytes(), SEPARATOR)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
-fn parse_port(digits: &str) -> Option<u16> {
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
-    let mut bytes = digits.bytes();
-    let first = digit(bytes.next()?)?;
-    bytes.try_fold(first, |sum, byte| sum.checked_mul(10)?.checked_add(digit(byte)?))
 }
 
 impl fmt::Display for Address<'_> {

@@ -3,6 +3,30 @@
 
 use core::ops::Range;
 
+// Written out, since the standard library's searching and parsing are made for speed, not
+// for the flash of a board.
+
+/// Where a byte stands first.
+#[inline(never)]
+pub(crate) fn position(text: &[u8], wanted: u8) -> Option<usize> {
+    text.iter().position(|&byte| byte == wanted)
+}
+
+/// What stands before the first `separator`, and after it.
+pub(crate) fn split(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = position(text, separator)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// A decimal number; `None` if it is too large or no number.
+#[inline(never)]
+pub(crate) fn number(digits: &[u8]) -> Option<u16> {
+    let add = |sum: u16, &byte: &u8| {
+        sum.checked_mul(10)?.checked_add(byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?)
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+}
+
 /// Copies as much as fits and says how much that was.
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
     let count = to.len().min(from.len());

@@ -218,7 +218,7 @@ impl<P: Platform> Message<P> {
             return Ok(());
         }
         // It displayed differently the second time: take the line back.
-        self.cut_text(before, self.text_len().saturating_sub(before));
+        self.cut_text(before);
         Err(TextError::InvalidValue.into())
     }
 
@@ -263,12 +263,22 @@ impl<P: Platform> Message<P> {
         name: &str,
         value: impl fmt::Display,
     ) -> Result<(), MessageError> {
-        self.set_displayed(name, &value)
+        self.set_displayed(name, &value, u16::MAX)
     }
 
-    fn set_displayed(&mut self, name: &str, value: &dyn fmt::Display) -> Result<(), MessageError> {
+    /// Nothing changes where that would make the text headers longer than `most`.
+    fn set_displayed(
+        &mut self,
+        name: &str,
+        value: &dyn fmt::Display,
+        most: u16,
+    ) -> Result<(), MessageError> {
         let before = self.text_len();
         self.add_displayed(name, value)?;
+        if self.text_len() - self.text().repeated_len(name) > most.into() {
+            self.cut_text(before);
+            return Err(MessageError::HeadersTooLong);
+        }
         // The new line is the last.
         self.remove_headers_before(name, before);
         Ok(())
@@ -364,10 +374,10 @@ impl<P: Platform> Message<P> {
         Ok(value)
     }
 
-    /// Removes `len` bytes of text headers from `start` on.
-    fn cut_text(&mut self, start: usize, len: usize) {
-        self.move_payload(start + len..self.payload_len(), start);
-        self.set_text_len(self.text_len().saturating_sub(len));
+    /// Takes the text headers from `len` on away.
+    fn cut_text(&mut self, len: usize) {
+        self.move_payload(self.text_len()..self.payload_len(), len);
+        self.set_text_len(len);
     }
 
     /// Makes room for a frame of this length, moving to a larger buffer if need be.
@@ -481,19 +491,14 @@ impl<P: Platform> Message<P> {
         self.buffer.get_mut(filled..end).unwrap_or_default()
     }
 
-    /// How long the text headers are once [`Message::announce`] is done with them.
-    pub(crate) fn announced_text_len(&self, limits: Limits) -> usize {
-        let kept = self.text_len() - self.text().lines_len(LIMITS);
-        kept + if limits == Limits::MAX { 0 } else { limits.line_len() }
-    }
-
-    /// Puts the engine's own announcement in place of any in the message.
-    pub(crate) fn announce(&mut self, limits: Limits) -> Result<(), MessageError> {
+    /// Puts the engine's own announcement in place of any in the message, where its text headers are
+    /// `most` bytes then at most.
+    pub(crate) fn announce(&mut self, limits: Limits, most: u16) -> Result<(), MessageError> {
         if limits == Limits::MAX {
             self.remove_headers(LIMITS);
             return Ok(());
         }
-        self.set_header_display(LIMITS, limits)
+        self.set_displayed(LIMITS, &limits, most)
     }
 
     /// The size class it counts in; see [`Pool::classify`](crate::Pool).
@@ -682,5 +687,23 @@ mod tests {
         assert_eq!((header.opcode, header.channel.get(), header.id), (Opcode::ByeResponse, 9, 4));
         assert_eq!(message.body(), b"x");
         assert_eq!(message.reply(), Err(MessageError::NoAnswer));
+    }
+
+    #[test]
+    fn an_announcement_that_is_too_long_changes_nothing() {
+        let pool = pool(&[(128, 1)]);
+        let mut message = message(&pool);
+        message.set_body(b"a:1\r\n~limits:headers=7,body=8\r\nb:2kept").unwrap();
+        // From a peer: the last line is open.
+        message.edit(|head| {
+            wire::set_text_len(head, 34);
+            wire::set_body_len(head, 4);
+        });
+        let (before, limits) = (message.wire().to_vec(), Limits { headers: 10, body: 9 });
+        let after = b"a:1\r\nb:2\r\n~limits:headers=10,body=9\r\n";
+        assert_eq!(message.announce(limits, 36), Err(MessageError::HeadersTooLong));
+        assert_eq!(message.wire(), before);
+        assert_eq!(message.announce(limits, 37), Ok(()));
+        assert_eq!((message.text().as_bytes(), message.body()), (&after[..], &b"kept"[..]));
     }
 }

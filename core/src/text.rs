@@ -1,5 +1,6 @@
 //! Text headers: `name:value` lines (PROTOCOL, section 1).
 
+use crate::bytes;
 use core::fmt;
 
 const LINE_END: &[u8] = b"\r\n";
@@ -88,12 +89,13 @@ impl<'a> TextHeaders<'a> {
         self.iter().filter(move |header| header.name == name.as_bytes()).map(|header| header.value)
     }
 
-    /// The bytes of all lines of this name, with their line ends.
-    pub(crate) fn lines_len(&self, name: &str) -> usize {
-        let (mut rest, mut sum) = (*self, 0);
+    /// The bytes of all lines of this name but the last, with their line ends.
+    pub(crate) fn repeated_len(&self, name: &str) -> usize {
+        let (mut rest, mut sum, mut last) = (*self, 0, 0);
         while let Some((start, len)) = rest.find_line(name) {
             rest = TextHeaders(rest.0.get(start + len..).unwrap_or_default());
-            sum += len;
+            sum += last;
+            last = len;
         }
         sum
     }
@@ -155,10 +157,8 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 fn parse_line(line: &[u8]) -> Option<TextHeader<'_>> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
-    let name = line.get(..colon)?;
-    let value = trim(line.get(colon + 1..)?);
-    (!name.is_empty()).then_some(TextHeader { name, value })
+    let (name, value) = bytes::split(line, b':')?;
+    (!name.is_empty()).then_some(TextHeader { name, value: trim(value) })
 }
 
 fn trim(mut value: &[u8]) -> &[u8] {

@@ -140,7 +140,7 @@ impl<P: Platform> Engine<P> {
         self.check_nodes()?;
         self.channels.vacancy().ok_or(Status::PoolEmpty)?;
         if hello {
-            message.announce(bounds.limits).map_err(|error| error.status())?;
+            message.announce(bounds.limits, u16::MAX).map_err(|error| error.status())?;
         }
         let side = if hello { Side::Client } else { Side::Listener };
         let slot =
@@ -201,21 +201,13 @@ impl<P: Platform> Engine<P> {
                 return Err(Status::PoolEmpty);
             }
             if opcode == Opcode::HelloResponse {
-                self.announce_in_answer(slot, message)?;
+                // With our own limits in it, it still has to fit the peer's.
+                let most = channel.peer_limits.headers;
+                message.announce(channel.bounds.limits, most).map_err(|error| error.status())?;
             }
         }
         self.complete_id(message);
         Ok(slot)
-    }
-
-    /// With our own limits in it, it still has to fit the peer's.
-    fn announce_in_answer(&self, slot: u32, message: &mut Message<P>) -> Result<(), Status> {
-        let channel = self.channels.get(slot).ok_or(Status::InvalidChannelNumber)?;
-        let text_len = message.announced_text_len(channel.bounds.limits);
-        if text_len > usize::from(channel.peer_limits.headers) {
-            return Err(Status::InvalidHeadersLen);
-        }
-        message.announce(channel.bounds.limits).map_err(|error| error.status())
     }
 
     /// Takes a message off a channel's queue to hand it back.
