@@ -90,7 +90,17 @@ impl<P: Platform> Message<P> {
 
     /// The header as it would be sent.
     pub fn header(&self) -> Header {
-        Header { origin: Origin::Application, status: Status::Success, ..self.wire_header() }
+        let head = self.head();
+        Header {
+            channel: wire::channel(head),
+            opcode: wire::opcode(head).unwrap_or_default(),
+            origin: Origin::Application,
+            more: wire::more(head),
+            status: Status::Success,
+            id: wire::id(head),
+            text_len: wire::text_len(head),
+            body_len: wire::body_len(head),
+        }
     }
 
     /// What the message does.
@@ -486,6 +496,7 @@ impl<P: Platform> Message<P> {
     }
 
     /// The bytes from `filled` to the frame's end, to be read into.
+    #[inline(never)] // Once, for a board.
     pub(crate) fn unfilled(&mut self, filled: usize) -> &mut [u8] {
         let end = self.frame_len();
         self.buffer.get_mut(filled..end).unwrap_or_default()

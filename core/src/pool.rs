@@ -156,6 +156,7 @@ impl<P: Platform> Pool<P> {
 
     /// Whether more than `held` messages of a class are free. If not, the waker is called at the
     /// next return.
+    #[inline(never)] // Once, for a board.
     fn has_room(&self, class: usize, held: u16) -> bool {
         let Some(stock) = self.stocks.get(class) else { return false };
         if stock.free() <= held {

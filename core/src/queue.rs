@@ -52,7 +52,8 @@ impl<P: Platform> Slot for Node<P> {
         self.next
     }
     fn free(&mut self, next_free: u32) {
-        *self = Node { item: None, next: next_free };
+        debug_assert!(self.item.is_none());
+        self.next = next_free;
     }
 }
 

@@ -75,7 +75,8 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
             Some(slot) => {
                 debug_assert!(slot.is_free());
                 let next_free = slot.next_free();
-                *slot = item;
+                // A free one holds nothing that would have to be dropped.
+                core::mem::forget(core::mem::replace(slot, item));
                 core::mem::replace(&mut self.free, next_free)
             }
             None => {

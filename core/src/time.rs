@@ -32,8 +32,10 @@ impl Instant {
     }
 
     /// This much later, at most [`Instant::FAR`].
+    #[inline(never)] // Wide arithmetic, which a board should have once.
     pub fn after(self, duration: Duration) -> Instant {
-        self.after_micros(micros(duration))
+        let whole = duration.as_secs().saturating_mul(1_000_000);
+        self.after_micros(whole.saturating_add(duration.subsec_micros().into()))
     }
 
     pub(crate) fn after_micros(self, micros: u64) -> Instant {
@@ -44,13 +46,6 @@ impl Instant {
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
-}
-
-/// A duration in whole microseconds, as many as there can be at most.
-#[inline(never)] // Wide arithmetic, which a board should have once.
-pub(crate) fn micros(duration: Duration) -> u64 {
-    let whole = duration.as_secs().saturating_mul(1_000_000);
-    whole.saturating_add(duration.subsec_micros().into())
 }
 
 #[cfg(test)]

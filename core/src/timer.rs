@@ -4,7 +4,7 @@ use crate::channel::{Channel, Lane};
 use crate::list::List;
 use crate::options::Options;
 use crate::platform::Platform;
-use crate::time::{Instant, micros};
+use crate::time::Instant;
 use core::time::Duration;
 
 /// What a channel waits for. The first five are for its phase, of which one runs at a time.
@@ -71,7 +71,7 @@ impl Timers {
         ];
         let mut lists = Timer::ALL.map(|timer| (List::new(timer.lane()), OFF));
         for ((_, duration), given) in lists.iter_mut().zip(durations) {
-            *duration = micros(given);
+            *duration = Instant::ZERO.after(given).as_micros();
         }
         Timers { lists, first_due: Instant::FAR, changed: false }
     }
@@ -98,6 +98,7 @@ impl Timers {
     }
 
     /// Stops a timer of one channel, if it runs.
+    #[inline(never)] // Once, for a board.
     pub(crate) fn disarm<P: Platform>(
         &mut self,
         timer: Timer,

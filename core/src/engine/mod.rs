@@ -370,6 +370,7 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    #[inline(never)] // Once, for a board.
     pub(crate) fn enqueue_write(&mut self, slot: u32) {
         self.writing.push_back(self.channels.as_mut_slice(), slot);
     }
@@ -407,6 +408,7 @@ impl<P: Platform> Engine<P> {
     }
 
     /// With the last that waits, the episode of an empty pool ends.
+    #[inline(never)] // Once, for a board.
     fn count_unparked(&mut self, index: u32) {
         self.parked = self.parked.saturating_sub(1);
         let Some(group) = self.groups.get_mut(index) else { return };
