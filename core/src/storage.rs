@@ -69,6 +69,7 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
     }
 
     /// Index of an element. Gives it back when there is no place.
+    #[inline(never)] // The compiler would put the item together twice.
     pub(crate) fn insert(&mut self, item: T) -> Result<u32, T> {
         debug_assert!(!item.is_free());
         let index = match self.slots.as_mut_slice().get_mut(self.free as usize) {
