@@ -1,7 +1,7 @@
 //! Headers, opcodes, statuses, limits, time: the plain values.
 
 use crate::any::{any, see};
-use tofu_core::{ChannelNumber, Header, Instant, Limits, Link, Opcode, Status};
+use tofu_core::{Bounds, ChannelNumber, Header, Instant, Limits, Link, Opcode, Status};
 
 pub(crate) fn reach() -> Option<()> {
     see(ChannelNumber::new(any()?));
@@ -22,6 +22,7 @@ pub(crate) fn reach() -> Option<()> {
     see(Status::code(any()?));
     see(Status::is_success(any()?));
     see(Limits::parse(any()?));
+    see(Bounds::parse(any()?, any()?));
     see(Link::index(any()?));
     see(Instant::from_micros(any()?));
     see(Instant::from_millis(any()?));

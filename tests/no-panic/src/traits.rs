@@ -61,7 +61,8 @@ pub(crate) fn reach() -> Option<()> {
         Address: Clone Display Hash PartialEq;
         AddressError: Clone Debug Display Error Hash PartialEq;
         ChannelNumber: Clone Debug Default Display Hash Ord PartialEq PartialOrd;
-        Close: Clone Debug PartialEq;
+        Bounds: Clone Debug Display Hash PartialEq;
+        Close: Clone Debug Hash PartialEq;
         GroupId: Clone Debug Hash PartialEq;
         Header: Clone Debug Default Hash PartialEq;
         Instant: Clone Debug Default Hash Ord PartialEq PartialOrd;
@@ -76,7 +77,7 @@ pub(crate) fn reach() -> Option<()> {
         Opcode: Clone Debug Default Display Hash PartialEq;
         Options: Clone Default PartialEq;
         Origin: Clone Debug Default Hash PartialEq;
-        Ready: Clone Debug PartialEq;
+        Ready: Clone Debug Hash PartialEq;
         Role: Clone Debug Hash PartialEq;
         Stats: Clone Debug Default PartialEq;
         Status: Clone Debug Default Display Error Hash Ord PartialEq PartialOrd;
