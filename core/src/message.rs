@@ -5,7 +5,7 @@ use crate::bytes::{self, fill};
 use crate::header::{ChannelNumber, HEADER_LEN, Header, Opcode, Origin, wire};
 use crate::limits::LIMITS;
 use crate::platform::Platform;
-use crate::pool::Pool;
+use crate::pool::{Pool, known_class};
 use crate::text::{self, TextError, TextHeaders};
 use crate::{Limits, Status};
 use core::fmt;
@@ -514,7 +514,7 @@ impl<P: Platform> Message<P> {
 
     /// The size class it counts in; see [`Pool::classify`](crate::Pool).
     pub(crate) fn class(&self) -> usize {
-        self.class.into()
+        known_class::<P>(self.class.into())
     }
 
     pub(crate) fn set_class(&mut self, class: usize) {

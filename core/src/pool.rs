@@ -18,6 +18,11 @@ pub(crate) fn count(counts: &PerClass, class: usize) -> u16 {
     counts.get(class).copied().unwrap_or_default()
 }
 
+/// The index of a size class: where there is but one, the compiler knows it.
+pub(crate) fn known_class<P: Platform>(class: usize) -> usize {
+    if P::Classes::CAPACITY == 1 { 0 } else { class }
+}
+
 /// Free messages, shared by an engine and its applications.
 ///
 /// A pool is made of size classes. A request is served by the smallest class that is large

@@ -8,7 +8,7 @@ use crate::group::Group;
 use crate::header::{HEADER_LEN, Kind, Opcode, Role, wire};
 use crate::message::Message;
 use crate::platform::Platform;
-use crate::pool::{PerClass, Pool, count};
+use crate::pool::{PerClass, Pool, count, known_class};
 use crate::queue::{Item, Notice};
 use crate::timer::Timer;
 use crate::transport::{Close, Link, Transport};
@@ -165,6 +165,7 @@ impl<P: Platform> Engine<P> {
     /// stands still.
     fn park(&mut self, slot: u32, index: u32, class: usize) -> Drained {
         self.stop_timer(slot, Timer::Frame);
+        let class = known_class::<P>(class);
         // Its bytes may be used up on another channel's visit, while it waits for its own.
         self.dequeue_read(slot);
         let dry = self.pool.stocks().nth(class).is_some_and(|stock| stock.free() == 0);

@@ -6,6 +6,7 @@ use crate::channel::{Bye, Phase, Place, Side};
 use crate::header::Opcode;
 use crate::message::Message;
 use crate::platform::Platform;
+use crate::pool::known_class;
 use crate::queue::{Item, Notice};
 use crate::rx::link_of;
 use crate::timer::Timer;
@@ -169,7 +170,7 @@ impl<P: Platform> Engine<P> {
                 self.waiting.remove(self.channels.as_mut_slice(), slot);
             }
             (Place::Parked(class), Some(group)) => {
-                if let Some(list) = group.parked.get_mut(class) {
+                if let Some(list) = group.parked.get_mut(known_class::<P>(class)) {
                     list.remove(self.channels.as_mut_slice(), slot);
                 }
             }

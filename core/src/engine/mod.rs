@@ -378,7 +378,7 @@ impl<P: Platform> Engine<P> {
     /// Lets channels of a group read again for whose frames there is room now: one of each size class
     /// at a time.
     fn try_resume(&mut self, index: u32) {
-        for class in 0..MAX_CLASSES {
+        for class in 0..P::Classes::CAPACITY.min(MAX_CLASSES) {
             let Some(group) = self.groups.get(index) else { return };
             if group.parked_count == 0 {
                 return;
