@@ -135,7 +135,8 @@ fn expect(mut stream: &[u8]) -> Vec<Told> {
         let Some((payload, next)) = rest.split_at_checked(text_len + body_len) else { break };
         let (text, body) = payload.split_at(text_len);
         let lines = text.iter().filter(|&&byte| byte == b'\n').count();
-        let too_many = text_len / 2 > LINES.into() && lines > LINES.into();
+        // What is thrown away for its length is not looked at.
+        let too_many = !too_long && text_len / 2 > LINES.into() && lines > LINES.into();
         if first && too_many {
             break;
         }
