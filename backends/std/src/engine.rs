@@ -2,6 +2,7 @@
 
 use crate::driver::Driver;
 use crate::group::ChannelGroup;
+use crate::sync::now;
 use crate::{Message, Options};
 use std::fmt;
 use std::io;
@@ -159,5 +160,5 @@ impl fmt::Debug for Engine {
 /// The point in time after `timeout`; `None` for never.
 pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     let timeout = timeout?;
-    Instant::now().checked_add(timeout)
+    now().checked_add(timeout)
 }

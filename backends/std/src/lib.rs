@@ -7,6 +7,8 @@ mod engine;
 mod group;
 mod options;
 mod platform;
+mod poller;
+mod sync;
 pub mod testing;
 mod transport;
 

@@ -1,7 +1,8 @@
 //! A host: memory from the heap, tables that grow, locks between threads.
 
+use crate::sync::{self, Mutex};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tofu_core::{
     Channel, Class, Group, Lock, MAX_CLASSES, Node, NumberEntry, Platform, Pool, PoolState, Table,
 };
@@ -84,6 +85,6 @@ impl<T> Lock<T> for ThreadLock<T> {
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        Some(f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+        Some(f(&mut sync::lock(&self.0)))
     }
 }

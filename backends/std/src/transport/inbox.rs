@@ -2,11 +2,13 @@
 //! happened at the other end of a memory connection.
 
 use super::links::Key;
+use crate::poller::Waker;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, lock};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tofu_core::Ready;
 
 /// Something that happened elsewhere.
@@ -24,11 +26,11 @@ pub(super) struct Inbox {
     news: Mutex<VecDeque<News>>,
     /// Changed only under the lock; read without it.
     filled: AtomicBool,
-    waker: Arc<mio::Waker>,
+    waker: Arc<Waker>,
 }
 
 impl Inbox {
-    pub(super) fn new(waker: Arc<mio::Waker>) -> Arc<Inbox> {
+    pub(super) fn new(waker: Arc<Waker>) -> Arc<Inbox> {
         Arc::new(Inbox { news: Mutex::default(), filled: AtomicBool::new(false), waker })
     }
 
@@ -52,8 +54,7 @@ impl Inbox {
 
     fn put_and_wake(&self, item: News) {
         if self.put(item) {
-            // It fails only when the poll is gone, and then nobody waits.
-            let _ = self.waker.wake();
+            self.waker.wake();
         }
     }
 }
@@ -80,10 +81,4 @@ impl Mailbox {
     pub(super) fn resolved(&self, addresses: io::Result<Vec<SocketAddr>>) {
         self.inbox.put_and_wake(News::Resolved(self.key, addresses));
     }
-}
-
-/// Locks, also after another thread's panic: what these locks guard is whole between any two
-/// statements.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -260,7 +260,7 @@ mod tests {
                 for owner in [Owner::Link(key), Owner::Lingering(key)] {
                     assert_eq!(Owner::of(owner.token()), owner);
                 }
-                assert_ne!(Owner::Link(key).token(), super::super::WAKE);
+                assert_ne!(Owner::Link(key).token(), crate::poller::WAKE);
             }
         }
         assert_eq!(Key { index: 3, generation: GENERATIONS }.next().generation, 0);

@@ -3,11 +3,12 @@
 //! A connection is two pipes of bounded size, each behind its own lock. Like a socket, a pipe
 //! reports only to an end that waits: one that found it empty, or full.
 
-use super::inbox::{Mailbox, lock};
+use super::inbox::Mailbox;
+use crate::sync::{Mutex, lock};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use tofu_core::{Ready, Status};
 

@@ -24,6 +24,7 @@ mod uds;
 #[cfg(test)]
 mod tests;
 
+use crate::poller::{WAKE, Waker};
 use connect::Target;
 use inbox::{Inbox, News};
 use linger::Lingering;
@@ -36,9 +37,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tofu_core::{Address, Close, Link, Ready, Status, Transport};
-
-/// The token of the waker; no link ever has it.
-pub(crate) const WAKE: mio::Token = mio::Token(usize::MAX);
 
 /// The transport of a host: TCP, Unix sockets and memory.
 ///
@@ -67,8 +65,8 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// A transport on the poll of `registry`. `waker` wakes that poll, with the token [`WAKE`].
-    pub(crate) fn new(registry: mio::Registry, waker: Arc<mio::Waker>) -> Sockets {
+    /// A transport on the poll of `registry`. `waker` wakes that poll.
+    pub(crate) fn new(registry: mio::Registry, waker: Arc<Waker>) -> Sockets {
         Sockets {
             registry,
             links: Links::default(),

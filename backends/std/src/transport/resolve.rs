@@ -1,6 +1,7 @@
 //! Names to addresses, on threads of their own: the system's resolver blocks.
 
-use super::inbox::{Mailbox, lock};
+use super::inbox::Mailbox;
+use crate::sync::lock;
 use std::collections::VecDeque;
 use std::io;
 use std::net::ToSocketAddrs;

@@ -6,7 +6,7 @@
 //! without locks), two processes that listen on one path at the same moment may take each other's
 //! new file for a stale one. A directory that someone else keeps locked cannot be listened in.
 
-use super::inbox::lock;
+use crate::sync::{Mutex, lock};
 use mio::net::{UnixListener, UnixStream};
 use std::fmt;
 use std::fs::{self, File, Metadata, TryLockError};
@@ -14,7 +14,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 use tofu_core::Status;

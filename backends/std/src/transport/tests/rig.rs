@@ -1,7 +1,7 @@
 //! A poll loop that believes nothing but [`Ready`]: it reads and writes only when told to.
 
-use crate::transport::{Sockets, WAKE};
-use std::sync::Arc;
+use crate::poller::Poller;
+use crate::transport::Sockets;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tofu_core::{Address, Close, Link, Ready, Status, Transport};
@@ -11,8 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One poll and its sockets.
 pub(super) struct Node {
-    pub(super) poll: mio::Poll,
-    events: mio::Events,
+    poller: Poller,
     pub(super) sockets: Sockets,
     /// What was reported and not asked for yet.
     told: Vec<(Link, Ready)>,
@@ -20,17 +19,16 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) fn new() -> Node {
-        let poll = mio::Poll::new().unwrap();
-        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKE).unwrap());
-        let sockets = Sockets::new(poll.registry().try_clone().unwrap(), waker);
-        Node { poll, events: mio::Events::with_capacity(64), sockets, told: Vec::new() }
+        let (poller, waker) = Poller::new().unwrap();
+        let sockets = Sockets::new(poller.registry().try_clone().unwrap(), waker);
+        Node { poller, sockets, told: Vec::new() }
     }
 
     /// Polls once, for as long as `timeout`, unless there is news already.
     pub(super) fn pump(&mut self, timeout: Duration) {
         let timeout = if self.sockets.has_news() { Duration::ZERO } else { timeout };
-        self.poll.poll(&mut self.events, Some(timeout)).unwrap();
-        self.sockets.take_events(&self.events);
+        self.poller.poll(Some(timeout));
+        self.sockets.take_events(self.poller.events());
         self.sockets.expire(Instant::now());
         self.told.extend(std::iter::from_fn(|| self.sockets.next_ready()));
     }

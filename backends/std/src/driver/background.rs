@@ -1,0 +1,66 @@
+//! The thread in the background: drives when nobody did for a tick, and writes what others put off.
+
+use super::{Driver, Held};
+use crate::sync::now;
+use std::time::Duration;
+
+/// How long a post is put off at most when nothing else happens, and while so many are posted that
+/// some are written all the time.
+const FLUSH: Duration = Duration::from_micros(100);
+const BUSY_FLUSH: Duration = Duration::from_micros(500);
+/// How long nobody drives before the background thread does.
+const TICK: Duration = Duration::from_millis(2);
+
+impl Driver {
+    pub(super) fn run_background(&self) {
+        let bell = self.new_bell();
+        let mut core = self.lock();
+        let mut epoch = core.seat.epoch();
+        while !core.is_over() {
+            self.flush_late(&mut core);
+            if core.seat.epoch() != epoch || core.seat.is_awaited() {
+                // Somebody drives, and may well come back.
+                epoch = core.seat.epoch();
+                self.rest(&mut core, Some(TICK));
+            } else if let Some(poller) = core.seat.take() {
+                self.poll_in_background(&mut core, poller, &bell);
+                epoch = core.seat.epoch();
+            } else {
+                self.sleep_in_background(&mut core);
+                // Whoever woke it may go on for a tick.
+                epoch = core.seat.epoch().wrapping_sub(1);
+            }
+        }
+    }
+
+    /// Writes what was put off, once nobody else does. Stays for a tick while others post and write by
+    /// themselves, so that they need not wake this thread for each batch.
+    fn flush_late(&self, core: &mut Held<'_>) {
+        let leave = now() + TICK;
+        let mut busy = !core.batch.is_empty();
+        let mut patience = FLUSH;
+        while busy && !core.is_over() {
+            let (before, put_off) = (core.batch.written(), core.batch.len());
+            self.rest(core, Some(patience));
+            let written = core.batch.written() != before;
+            busy = (written || core.batch.len() != put_off) && now() < leave;
+            let late = !(written && busy);
+            if late && !core.batch.is_empty() {
+                if core.batch.len() == put_off {
+                    core.batch.end_row();
+                }
+                self.settle(core);
+            }
+            patience = BUSY_FLUSH;
+        }
+        // Whatever is put off from here on rings again.
+        core.batch.flush_expected = false;
+    }
+
+    /// Until something is to be done here, for as long as `time` (`None`: for ever).
+    pub(super) fn rest(&self, core: &mut Held<'_>, time: Option<Duration>) {
+        if !core.is_over() {
+            core.wait(&self.background, time);
+        }
+    }
+}

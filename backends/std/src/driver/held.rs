@@ -1,0 +1,46 @@
+//! The driver's lock.
+
+use super::{Core, Driver};
+use crate::sync::{self, Condvar, MutexGuard};
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+/// The lock, held.
+pub(crate) struct Held<'a> {
+    driver: &'a Driver,
+    /// `None` only while it waits, and nobody looks.
+    core: Option<MutexGuard<'a, Core>>,
+}
+
+impl<'a> Held<'a> {
+    pub(super) fn new(driver: &'a Driver) -> Held<'a> {
+        let core = Some(sync::lock(&driver.core));
+        Held { driver, core }
+    }
+
+    /// Waits until notified, for as long as `time` (`None`: for ever), without the lock.
+    pub(super) fn wait(&mut self, condvar: &Condvar, time: Option<Duration>) {
+        self.core = self.core.take().map(|core| sync::wait(condvar, core, time));
+    }
+
+    /// Does something without the lock.
+    pub(super) fn released(&mut self, f: impl FnOnce()) {
+        self.core = None;
+        f();
+        self.core = Some(sync::lock(&self.driver.core));
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.core.as_ref().expect("the lock is held")
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Core {
+        self.core.as_mut().expect("the lock is held")
+    }
+}

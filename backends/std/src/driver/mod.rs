@@ -1,0 +1,289 @@
+//! Who runs the engine: the thread that waits, else the one that posts, else a
+//! thread in the background.
+//!
+//! One lock guards the engine and its sockets ([`Core`]); `Held` is having it. Whoever has it may turn the
+//! engine.
+//!
+//! | module | concept |
+//! |---|---|
+//! | `held` | the lock |
+//! | `handover` | who polls, who sleeps, and who takes over |
+//! | `bell` | who is woken, by what |
+//! | `batch` | posts that are put off, to be written together |
+//! | `background` | the thread in the background |
+
+mod background;
+mod batch;
+mod bell;
+mod handover;
+mod held;
+
+pub(crate) use bell::Bell;
+pub(crate) use held::Held;
+
+use crate::poller::{Poller, Waker};
+use crate::sync::{Condvar, Mutex, now, thread};
+use crate::transport::Sockets;
+use crate::{Host, Message, PostError, Received};
+use batch::Batch;
+use bell::PoolBell;
+use handover::Seat;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tofu_core::{Engine, GroupId, Header, Pool, Status};
+
+/// Messages one turn moves before those that came are received: more would make others wait for
+/// theirs.
+const BUDGET: u32 = 64;
+/// Turns in a row before others may have the lock.
+const TURNS: u32 = 4;
+
+/// What the lock guards.
+pub(crate) struct Core {
+    pub(crate) engine: Engine<Host>,
+    sockets: Sockets,
+    /// When the engine's next timeout is due.
+    deadline: Option<tofu_core::Instant>,
+    seat: Seat,
+    batch: Batch,
+    stopped: bool,
+    /// Nobody holds the engine or a group of it any more.
+    released: bool,
+}
+
+/// What all handles of one engine share.
+pub(crate) struct Driver {
+    core: Mutex<Core>,
+    pub(crate) pool: Arc<Pool<Host>>,
+    pool_bell: Arc<PoolBell>,
+    /// For those who wait for a message or for room.
+    room: Arc<Bell>,
+    background: Condvar,
+    waker: Arc<Waker>,
+    start: Instant,
+    staging: usize,
+}
+
+impl Driver {
+    pub(crate) fn start(options: &crate::Options) -> io::Result<Arc<Driver>> {
+        let (poller, waker) = Poller::new()?;
+        let sockets = Sockets::new(poller.registry().try_clone()?, waker.clone());
+        let pool = Arc::new(Pool::new());
+        for class in &options.pool {
+            pool.add_class(class.size, class.count);
+        }
+        let pool_bell = PoolBell::new(waker.clone());
+        pool.set_waker(pool_bell.clone().into());
+        let driver = Arc::new(Driver {
+            core: Mutex::new(Core {
+                engine: Engine::new(pool.clone(), &options.protocol),
+                sockets,
+                deadline: None,
+                seat: Seat::new(poller),
+                batch: Batch::default(),
+                stopped: false,
+                released: false,
+            }),
+            pool,
+            pool_bell,
+            room: Bell::new(waker.clone()),
+            background: Condvar::new(),
+            waker,
+            start: now(),
+            staging: options.staging,
+        });
+        let background = driver.clone();
+        thread::Builder::new().name("tofu".into()).spawn(move || background.run_background())?;
+        Ok(driver)
+    }
+
+    pub(crate) fn new_bell(&self) -> Arc<Bell> {
+        Bell::new(self.waker.clone())
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Bell> {
+        &self.room
+    }
+
+    pub(crate) fn staging(&self) -> usize {
+        self.staging
+    }
+
+    pub(crate) fn lock(&self) -> Held<'_> {
+        Held::new(self)
+    }
+
+    /// Posts. What comes alone is written at once; what comes in a row, or as one of several answers,
+    /// goes out together: soon a system call carries many messages. Whoever waits next writes the
+    /// rest; if nobody does, the background thread.
+    pub(crate) fn post(
+        &self,
+        core: &mut Core,
+        group: GroupId,
+        message: Message,
+    ) -> Result<Header, PostError> {
+        let posted = match core.engine.post(group, message) {
+            // What was put off holds part of the pool.
+            Err(refused) if refused.status == Status::PoolEmpty && !core.batch.is_empty() => {
+                self.settle(core);
+                core.engine.post(group, refused.message)
+            }
+            posted => posted,
+        };
+        let header = posted?;
+        let more_to_come = core.engine.has_received(group);
+        if core.batch.add(header.frame_len(), more_to_come) {
+            self.settle(core);
+        } else {
+            self.expect_flush(core);
+        }
+        Ok(header)
+    }
+
+    /// Writes what was put off.
+    pub(crate) fn flush(&self) {
+        let mut core = self.lock();
+        if !core.batch.is_empty() {
+            self.settle(&mut core);
+        }
+    }
+
+    /// The next thing a group received. When there is nothing, what was put off is written, and what
+    /// is known to wait is read.
+    pub(crate) fn receive(&self, core: &mut Core, group: GroupId) -> Option<Received> {
+        let received = core.engine.receive(group);
+        if received.is_some() {
+            return received;
+        }
+        core.batch.end_row();
+        if core.engine.has_work() {
+            self.glance(core);
+        }
+        self.settle(core);
+        // That may have brought something, of which nobody would tell this thread.
+        core.engine.receive(group)
+    }
+
+    fn expect_flush(&self, core: &mut Core) {
+        if std::mem::replace(&mut core.batch.flush_expected, true) {
+            return;
+        }
+        if !core.seat.call_background(&self.waker) {
+            self.background.notify_one();
+        }
+    }
+
+    /// Runs `f` on the engine, then does what it asks for.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Core) -> R) -> R {
+        let mut core = self.lock();
+        let result = f(&mut core);
+        self.settle(&mut core);
+        result
+    }
+
+    /// Ends a group, whose last handle is gone.
+    pub(crate) fn close_group(&self, group: GroupId) {
+        self.with(|core| {
+            let staging = core.engine.close_group(group);
+            debug_assert!(staging.is_ok(), "a group is closed once");
+        });
+    }
+
+    /// Stops the engine. Everybody who waits gets what is left, then learns of it.
+    pub(crate) fn stop(&self) {
+        let mut core = self.lock();
+        core.engine.shutdown();
+        while core.pending() {
+            self.turn(&mut core);
+        }
+        core.stopped = true;
+        self.ring_all(&core);
+    }
+
+    /// Lets every thread look again.
+    fn ring_all(&self, core: &Core) {
+        core.seat.ring_all();
+        self.background.notify_one();
+        self.waker.wake();
+    }
+
+    /// The last handle is gone. What was posted is still sent, by the background thread, as long
+    /// as that makes progress; then everything ends.
+    pub(crate) fn release(&self) {
+        self.lock().released = true;
+        self.background.notify_one();
+        self.waker.wake();
+    }
+
+    /// Turns if there is something to do, and sees to it that who polls knows of new deadlines.
+    fn settle(&self, core: &mut Core) {
+        core.batch.write();
+        if !core.has_work() {
+            return;
+        }
+        self.turn(core);
+        if let Some(until) = core.seat.polling_until() {
+            let due = core.next_deadline(self.start);
+            let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
+            if sooner || core.pending() {
+                self.waker.wake();
+            }
+        }
+    }
+
+    fn turn(&self, core: &mut Core) {
+        self.turn_at(core, now());
+    }
+
+    fn turn_at(&self, core: &mut Core, now: Instant) {
+        let passed = now.saturating_duration_since(self.start);
+        let now = tofu_core::Instant::ZERO.after(passed);
+        let mut came_back = false;
+        for _ in 0..TURNS {
+            let turn;
+            (turn, came_back) =
+                self.pool_bell.during(|| core.engine.turn(now, &mut core.sockets, BUDGET));
+            core.deadline = turn.deadline;
+            let more = turn.more || came_back || core.sockets.has_news();
+            // What came is received first.
+            if !more || turn.moved >= BUDGET {
+                break;
+            }
+        }
+        if came_back {
+            // It came after the last look at those who wait for it.
+            self.waker.wake();
+        }
+        self.room.ring_all();
+    }
+}
+
+impl Core {
+    /// Whether the engine asks for a turn.
+    fn has_work(&self) -> bool {
+        self.engine.has_work()
+    }
+
+    /// Whether a turn would find something to do at once.
+    fn pending(&self) -> bool {
+        self.engine.has_work() || self.sockets.has_news()
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Nothing is left to do: nobody can post, and nothing is under way.
+    fn is_over(&self) -> bool {
+        let ended = self.stopped || (self.released && self.engine.channels() == 0);
+        ended && self.sockets.deadline().is_none()
+    }
+
+    fn next_deadline(&self, start: Instant) -> Option<Instant> {
+        let engine = self
+            .deadline
+            .and_then(|deadline| start.checked_add(Duration::from_micros(deadline.as_micros())));
+        engine.into_iter().chain(self.sockets.deadline()).min()
+    }
+}
