@@ -40,7 +40,8 @@ impl Drop for Handle {
     }
 }
 
-/// The engine has stopped, and everything it had for this group was received.
+/// The engine has stopped, and everything it had for this group was received; or a panic inside it has
+/// ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 

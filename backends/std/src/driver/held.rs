@@ -1,21 +1,24 @@
 //! The driver's lock.
 
 use super::{Core, Driver};
-use crate::sync::{self, Condvar, MutexGuard};
+use crate::sync::{self, Condvar, MutexGuard, thread};
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-/// The lock, held.
+/// The lock, held. A panic meanwhile ends the engine, which may be in pieces: everybody who waits is
+/// told.
 pub(crate) struct Held<'a> {
     driver: &'a Driver,
     /// `None` only while it waits, and nobody looks.
     core: Option<MutexGuard<'a, Core>>,
+    /// It began in a panic, which thus came from elsewhere.
+    in_panic: bool,
 }
 
 impl<'a> Held<'a> {
     pub(super) fn new(driver: &'a Driver) -> Held<'a> {
         let core = Some(sync::lock(&driver.core));
-        Held { driver, core }
+        Held { driver, core, in_panic: thread::panicking() }
     }
 
     /// Waits until notified, for as long as `time` (`None`: for ever), without the lock.
@@ -28,6 +31,16 @@ impl<'a> Held<'a> {
         self.core = None;
         f();
         self.core = Some(sync::lock(&self.driver.core));
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() && !self.in_panic {
+            let driver = self.driver;
+            let core = self.core.get_or_insert_with(|| sync::lock(&driver.core));
+            driver.break_off(core);
+        }
     }
 }
 

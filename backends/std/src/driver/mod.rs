@@ -6,7 +6,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | `held` | the lock |
+//! | `held` | the lock, and what a panic under it comes to |
 //! | `handover` | who polls, who sleeps, and who takes over |
 //! | `bell` | who is woken, by what |
 //! | `batch` | posts that are put off, to be written together |
@@ -17,6 +17,8 @@ mod batch;
 mod bell;
 mod handover;
 mod held;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use bell::Bell;
 pub(crate) use held::Held;
@@ -48,6 +50,8 @@ pub(crate) struct Core {
     seat: Seat,
     batch: Batch,
     stopped: bool,
+    /// A panic left the engine in pieces: nothing runs on it any more.
+    broken: bool,
     /// Nobody holds the engine or a group of it any more.
     released: bool,
 }
@@ -83,6 +87,7 @@ impl Driver {
                 seat: Seat::new(poller),
                 batch: Batch::default(),
                 stopped: false,
+                broken: false,
                 released: false,
             }),
             pool,
@@ -123,6 +128,9 @@ impl Driver {
         group: GroupId,
         message: Message,
     ) -> Result<Header, PostError> {
+        if core.broken {
+            return Err(PostError { message, status: Status::ShutdownStarted });
+        }
         let posted = match core.engine.post(group, message) {
             // What was put off holds part of the pool.
             Err(refused) if refused.status == Status::PoolEmpty && !core.batch.is_empty() => {
@@ -152,6 +160,9 @@ impl Driver {
     /// The next thing a group received. When there is nothing, what was put off is written, and what
     /// is known to wait is read.
     pub(crate) fn receive(&self, core: &mut Core, group: GroupId) -> Option<Received> {
+        if core.broken {
+            return None;
+        }
         let received = core.engine.receive(group);
         if received.is_some() {
             return received;
@@ -185,20 +196,29 @@ impl Driver {
     /// Ends a group, whose last handle is gone.
     pub(crate) fn close_group(&self, group: GroupId) {
         self.with(|core| {
-            let staging = core.engine.close_group(group);
-            debug_assert!(staging.is_ok(), "a group is closed once");
+            let staging = if core.broken { None } else { core.engine.close_group(group).ok() };
+            debug_assert!(core.broken || staging.is_some(), "a group is closed once");
         });
     }
 
     /// Stops the engine. Everybody who waits gets what is left, then learns of it.
     pub(crate) fn stop(&self) {
         let mut core = self.lock();
-        core.engine.shutdown();
+        if !core.broken {
+            core.engine.shutdown();
+        }
         while core.pending() {
             self.turn(&mut core);
         }
         core.stopped = true;
         self.ring_all(&core);
+    }
+
+    /// A panic came out of the engine, or of what it runs on: it is stopped as it is.
+    fn break_off(&self, core: &mut Core) {
+        core.stopped = true;
+        core.broken = true;
+        self.ring_all(core);
     }
 
     /// Lets every thread look again.
@@ -237,6 +257,9 @@ impl Driver {
     }
 
     fn turn_at(&self, core: &mut Core, now: Instant) {
+        if core.broken {
+            return;
+        }
         let passed = now.saturating_duration_since(self.start);
         let now = tofu_core::Instant::ZERO.after(passed);
         let mut came_back = false;
@@ -262,12 +285,12 @@ impl Driver {
 impl Core {
     /// Whether the engine asks for a turn.
     fn has_work(&self) -> bool {
-        self.engine.has_work()
+        self.engine.has_work() && !self.broken
     }
 
     /// Whether a turn would find something to do at once.
     fn pending(&self) -> bool {
-        self.engine.has_work() || self.sockets.has_news()
+        !self.broken && (self.engine.has_work() || self.sockets.has_news())
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -277,7 +300,7 @@ impl Core {
     /// Nothing is left to do: nobody can post, and nothing is under way.
     fn is_over(&self) -> bool {
         let ended = self.stopped || (self.released && self.engine.channels() == 0);
-        ended && self.sockets.deadline().is_none()
+        self.broken || (ended && self.sockets.deadline().is_none())
     }
 
     fn next_deadline(&self, start: Instant) -> Option<Instant> {

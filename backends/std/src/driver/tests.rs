@@ -1,0 +1,72 @@
+//! A panic under the lock, which a model cannot unwind.
+
+use super::Driver;
+use crate::{Engine, Status, Stopped};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// Longer than anything here takes; reaching it is a failure.
+const SOON: Duration = Duration::from_secs(20);
+
+/// One thread waits, another panics; the first has to learn that the engine is gone.
+fn assert_all_return(panic: impl FnOnce(&Driver) + Send + 'static) {
+    let engine = Engine::new().unwrap();
+    let (waits, other) = (engine.group().unwrap(), engine.group().unwrap());
+    let (ended, end) = mpsc::channel();
+    let waiter = thread::spawn(move || ended.send(waits.wait_receive(None).err()));
+    let panicking = {
+        let engine = engine.clone();
+        thread::spawn(move || catch_unwind(AssertUnwindSafe(|| panic(engine.driver()))))
+    };
+    while !panicking.is_finished() {
+        // Wakes who drives.
+        let _ = other.update_receiver(None);
+        engine.driver().waker.wake();
+        thread::yield_now();
+    }
+    assert!(panicking.join().unwrap().is_err());
+    assert_eq!(end.recv_timeout(SOON), Ok(Some(Stopped)));
+    waiter.join().unwrap().unwrap();
+
+    let mut message = engine.get_always();
+    message.listen_on("tcp|127.0.0.1|0").unwrap();
+    assert_eq!(other.post(message).unwrap_err().status, Status::ShutdownStarted);
+    assert_eq!(other.try_receive().err(), Some(Stopped));
+    assert!(engine.get_wait(Duration::ZERO).is_some(), "the pool is whole");
+}
+
+#[test]
+fn a_panic_of_who_only_looks_in_lets_everybody_return() {
+    assert_all_return(|driver| driver.with(|_| panic!("on purpose")));
+}
+
+#[test]
+fn a_panic_of_who_drives_lets_everybody_return() {
+    assert_all_return(|driver| {
+        let mut drove = false;
+        driver.wait(driver.room(), None, |_| {
+            assert!(!std::mem::replace(&mut drove, true), "on purpose");
+            None::<()>
+        });
+    });
+}
+
+#[test]
+fn a_panic_elsewhere_is_not_taken_for_one_under_the_lock() {
+    struct CallsIn(Engine);
+    impl Drop for CallsIn {
+        fn drop(&mut self) {
+            assert_eq!(self.0.channels(), 0);
+        }
+    }
+    let engine = Engine::new().unwrap();
+    let calls_in = CallsIn(engine.clone());
+    let result = catch_unwind(AssertUnwindSafe(move || {
+        let _calls_in = calls_in;
+        panic!("on purpose");
+    }));
+    assert!(result.is_err());
+    assert!(engine.group().is_ok(), "the engine goes on");
+}
