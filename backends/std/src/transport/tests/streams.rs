@@ -86,12 +86,14 @@ fn unread_input_does_not_cost_what_was_sent_before_the_close() {
 
 #[test]
 fn what_comes_after_the_close_is_thrown_away_without_a_reset() {
+    // More than any socket buffers: somebody must be reading it. Made before the close, for then time
+    // runs.
+    let more = pattern(16 * MEBI);
     on_every_socket(|rig, address| {
         let (client, server) = rig.pair(address);
         rig.send(server, b"goodbye");
         rig.node(SERVER).close(server.1, Close::Graceful);
-        // More than any socket buffers: somebody must be reading it.
-        rig.send(client, &pattern(16 * MEBI));
+        rig.send(client, &more);
         assert_eq!(rig.read_to_end(client), (b"goodbye".to_vec(), Ok(())));
         rig.node(CLIENT).close(client.1, Close::Graceful);
         rig.until(|rig| (rig.sockets(SERVER).lingering.len() == 0).then_some(()));
