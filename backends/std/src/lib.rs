@@ -2,12 +2,30 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+/// Whether this mistake is made on purpose, which only a model does.
+macro_rules! planted {
+    ($mistake:ident) => {{
+        #[cfg(loom)]
+        {
+            crate::model::is_planted(crate::model::Mistake::$mistake)
+        }
+        #[cfg(not(loom))]
+        {
+            false
+        }
+    }};
+}
+
 mod driver;
 mod engine;
 mod group;
+#[cfg(loom)]
+pub mod model;
 mod options;
 mod platform;
+#[cfg_attr(loom, path = "model/poller.rs")]
 mod poller;
+#[cfg_attr(loom, path = "model/sync.rs")]
 mod sync;
 pub mod testing;
 mod transport;

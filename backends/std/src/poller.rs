@@ -1,4 +1,4 @@
-//! The operating system's poll, and what makes it return.
+//! The operating system's poll, and what makes it return. In a model, `model/poller.rs`.
 
 use mio::{Events, Poll, Registry, Token};
 use std::io;

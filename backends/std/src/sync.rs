@@ -1,5 +1,7 @@
-//! Locks, threads and the clock: the standard library's.
+//! Locks, threads and the clock: the standard library's; in a model, loom's (`model/sync.rs`).
 
+/// For what a whole process shares: a model leaves it alone.
+pub(crate) use std::sync::Mutex as StaticMutex;
 use std::sync::PoisonError;
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 pub(crate) use std::thread;

@@ -1,7 +1,8 @@
 //! Posts that are put off, to be written together.
 
-/// Posts in a row that are written at once; more of them are likely to go on.
-const EAGER: u32 = 8;
+/// Posts in a row that are written at once; more of them are likely to go on. A model has no time
+/// for so many.
+const EAGER: u32 = if cfg!(loom) { 1 } else { 8 };
 /// Posts, or their bytes, after which what was put off is written: a system call's worth.
 const BATCH: u32 = 64;
 const BATCH_BYTES: usize = 16 * 1024;

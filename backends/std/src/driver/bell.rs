@@ -32,7 +32,7 @@ impl Bell {
     }
 
     fn ring_poll(&self) {
-        if self.polling.swap(false, Ordering::Relaxed) {
+        if self.polling.swap(false, Ordering::Relaxed) && !planted!(PollIsNotRung) {
             self.waker.wake();
         }
     }
@@ -44,7 +44,7 @@ impl Wake for Bell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.sleeping.load(Ordering::Relaxed) > 0 {
+        if self.sleeping.load(Ordering::Relaxed) > 0 && !planted!(SleepersAreNotRung) {
             self.rung.notify_one();
         }
         self.ring_poll();
@@ -73,7 +73,7 @@ impl PoolBell {
         self.state.swap(TURNING, Ordering::AcqRel);
         let result = turn();
         let state = self.state.swap(0, Ordering::AcqRel);
-        (result, state & CAME_BACK != 0)
+        (result, state & CAME_BACK != 0 && !planted!(ForgetsWhatCameBack))
     }
 }
 
@@ -83,8 +83,9 @@ impl Wake for PoolBell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        let early = planted!(ComesBackTooLate).then(|| self.state.load(Ordering::Acquire));
         let state = self.state.fetch_or(CAME_BACK, Ordering::AcqRel);
-        if state & TURNING == 0 {
+        if early.unwrap_or(state) & TURNING == 0 {
             self.waker.wake();
         }
     }

@@ -64,7 +64,7 @@ impl Seat {
     /// Asks the background thread to leave the poll. False if it is not there.
     pub(super) fn call_background(&mut self, waker: &Waker) -> bool {
         let polls = std::mem::take(&mut self.background_polls);
-        if polls {
+        if polls && !planted!(BackgroundIsNotCalled) {
             waker.wake();
         }
         polls
@@ -72,12 +72,12 @@ impl Seat {
 
     /// Tells somebody that nobody polls any more.
     pub(super) fn hand_over(&self, background: &Condvar) {
-        if self.poller.is_none() {
+        if self.poller.is_none() || planted!(NobodyIsTold) {
             return;
         }
         if let Some(bell) = self.sleeping.last() {
             bell.rung.notify_one();
-        } else if self.background_sleeps {
+        } else if self.background_sleeps && !planted!(BackgroundIsNotTold) {
             background.notify_one();
         }
     }
@@ -138,7 +138,7 @@ impl Driver {
     ) {
         let next = core.next_deadline(self.start);
         debug_assert!(core.batch.is_empty(), "whoever waits has written what was put off");
-        let until = match core.pending() {
+        let until = match core.pending() && !planted!(NewsAreOverlooked) {
             // Not at all.
             true => Some(self.start),
             false => deadline.into_iter().chain(next).min(),
@@ -167,6 +167,9 @@ impl Driver {
         let time = deadline.map(|deadline| deadline.saturating_duration_since(now()));
         core.wait(&bell.rung, time);
         bell.sleeping.fetch_sub(1, Ordering::Relaxed);
+        if planted!(OneSleeperIsCounted) {
+            bell.sleeping.store(0, Ordering::Relaxed);
+        }
         let sleeping = &mut core.seat.sleeping;
         if let Some(index) = sleeping.iter().position(|other| Arc::ptr_eq(other, bell)) {
             sleeping.swap_remove(index);

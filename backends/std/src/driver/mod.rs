@@ -11,6 +11,8 @@
 //! | `bell` | who is woken, by what |
 //! | `batch` | posts that are put off, to be written together |
 //! | `background` | the thread in the background |
+//!
+//! `tests/loom` runs all of it, as it is, in every interleaving of a few threads.
 
 mod background;
 mod batch;
@@ -38,8 +40,8 @@ use tofu_core::{Engine, GroupId, Header, Pool, Status};
 /// Messages one turn moves before those that came are received: more would make others wait for
 /// theirs.
 const BUDGET: u32 = 64;
-/// Turns in a row before others may have the lock.
-const TURNS: u32 = 4;
+/// Turns in a row before others may have the lock. In a model, so few that something is left.
+const TURNS: u32 = if cfg!(loom) { 1 } else { 4 };
 
 /// What the lock guards.
 pub(crate) struct Core {
@@ -177,7 +179,7 @@ impl Driver {
     }
 
     fn expect_flush(&self, core: &mut Core) {
-        if std::mem::replace(&mut core.batch.flush_expected, true) {
+        if std::mem::replace(&mut core.batch.flush_expected, true) || planted!(FlushIsForgotten) {
             return;
         }
         if !core.seat.call_background(&self.waker) {
@@ -215,14 +217,19 @@ impl Driver {
     }
 
     /// A panic came out of the engine, or of what it runs on: it is stopped as it is.
-    fn break_off(&self, core: &mut Core) {
+    pub(crate) fn break_off(&self, core: &mut Core) {
         core.stopped = true;
         core.broken = true;
-        self.ring_all(core);
+        if !planted!(PanicsInSilence) {
+            self.ring_all(core);
+        }
     }
 
     /// Lets every thread look again.
     fn ring_all(&self, core: &Core) {
+        if planted!(StopsInSilence) {
+            return;
+        }
         core.seat.ring_all();
         self.background.notify_one();
         self.waker.wake();
@@ -232,6 +239,9 @@ impl Driver {
     /// as that makes progress; then everything ends.
     pub(crate) fn release(&self) {
         self.lock().released = true;
+        if planted!(IsReleasedInSilence) {
+            return;
+        }
         self.background.notify_one();
         self.waker.wake();
     }
@@ -246,7 +256,7 @@ impl Driver {
         if let Some(until) = core.seat.polling_until() {
             let due = core.next_deadline(self.start);
             let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
-            if sooner || core.pending() {
+            if (sooner || core.pending()) && !planted!(LeavesWorkInSilence) {
                 self.waker.wake();
             }
         }
@@ -278,7 +288,9 @@ impl Driver {
             // It came after the last look at those who wait for it.
             self.waker.wake();
         }
-        self.room.ring_all();
+        if !planted!(RoomIsNotRung) {
+            self.room.ring_all();
+        }
     }
 }
 

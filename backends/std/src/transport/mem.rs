@@ -4,7 +4,7 @@
 //! reports only to an end that waits: one that found it empty, or full.
 
 use super::inbox::Mailbox;
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, StaticMutex, lock};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
@@ -13,12 +13,12 @@ use std::task::Poll;
 use tofu_core::{Ready, Status};
 
 /// The most bytes under way in one direction.
-const CAPACITY: usize = 64 * 1024;
+const CAPACITY: usize = if cfg!(loom) { 512 } else { 64 * 1024 };
 /// The most connections that wait to be accepted.
 const BACKLOG: usize = 1024;
 
 /// The listeners of this process.
-static LISTENERS: Mutex<BTreeMap<String, Arc<Backlog>>> = Mutex::new(BTreeMap::new());
+static LISTENERS: StaticMutex<BTreeMap<String, Arc<Backlog>>> = StaticMutex::new(BTreeMap::new());
 
 /// A name that can be connected to, until it is dropped.
 #[derive(Debug)]

@@ -20,9 +20,14 @@ mod stream;
 mod tcp;
 #[cfg(unix)]
 mod uds;
+#[cfg(loom)]
+mod wire;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(loom)]
+pub use wire::Wire;
 
 use crate::poller::{WAKE, Waker};
 use connect::Target;

@@ -6,7 +6,7 @@
 //! without locks), two processes that listen on one path at the same moment may take each other's
 //! new file for a stale one. A directory that someone else keeps locked cannot be listened in.
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{StaticMutex, lock};
 use mio::net::{UnixListener, UnixStream};
 use std::fmt;
 use std::fs::{self, File, Metadata, TryLockError};
@@ -20,7 +20,7 @@ use tofu_core::Status;
 
 /// Held while a path is bound, so that two engines of this process do not take each other's new
 /// socket for a stale one.
-static BINDING: Mutex<()> = Mutex::new(());
+static BINDING: StaticMutex<()> = StaticMutex::new(());
 
 /// How often a directory's lock is tried. It is held for a few system calls, so a pause or two are
 /// enough unless its holder sleeps; and the engine stands still meanwhile.

@@ -1,0 +1,346 @@
+//! The promises. The main thread does what the application and the peers do while others wait; that all
+//! threads end is most of what is checked, for loom finds whoever is left waiting.
+
+use crate::support::*;
+use loom::thread::JoinHandle;
+use std::time::Duration;
+use tofu_std::model::break_off;
+use tofu_std::{ChannelGroup, Opcode, Received, Status, Stopped};
+
+/// A thread that waits until the engine has stopped.
+fn spawn_for_stop(group: &ChannelGroup) -> JoinHandle<Option<Stopped>> {
+    let group = group.clone();
+    spawn(move || group.wait_receive(None).err())
+}
+
+fn assert_update(received: &Received) {
+    let status = match received {
+        Received::Notice(notice) => notice.status,
+        Received::Returned(_, status) => *status,
+        Received::Peer(message) => panic!("{message:?}"),
+    };
+    assert_eq!(status, Status::ReceiverUpdate);
+}
+
+#[test]
+fn who_leaves_the_poll_with_a_message_hands_over() {
+    check(|| {
+        let engine = engine(8);
+        let links = [Link::new(&engine), Link::new(&engine)];
+        go();
+        let waiters = links.each_ref().map(|link| spawn_receiver(&link.group));
+        for link in &links {
+            link.wire.send(&frame(Opcode::Signal));
+        }
+        for waiter in waiters {
+            assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        }
+        done();
+    });
+}
+
+#[test]
+fn an_update_wakes_who_polls_and_who_sleeps() {
+    check(|| {
+        let engine = engine(8);
+        let groups = [engine.group().unwrap(), engine.group().unwrap()];
+        let message = engine.get();
+        go();
+        let waiters = groups.each_ref().map(spawn_receiver);
+        let [first, second] = waiters;
+        groups[1].update_receiver(message).unwrap();
+        assert_update(&second.join().unwrap());
+        groups[0].update_receiver(None).unwrap();
+        assert_update(&first.join().unwrap());
+        done();
+    });
+}
+
+#[test]
+fn each_update_wakes_one_of_several_receivers() {
+    check(|| {
+        let engine = engine(8);
+        let (group, other) = (engine.group().unwrap(), engine.group().unwrap());
+        // Five threads are too many to begin earlier.
+        let waiters = [&other, &group, &group].map(spawn_receiver);
+        let_others_fall_asleep();
+        go();
+        group.update_receiver(None).unwrap();
+        group.update_receiver(None).unwrap();
+        let [driver, first, second] = waiters;
+        assert_update(&first.join().unwrap());
+        assert_update(&second.join().unwrap());
+        other.update_receiver(None).unwrap();
+        assert_update(&driver.join().unwrap());
+        done();
+    });
+}
+
+#[test]
+fn posts_are_written_while_another_thread_waits() {
+    check(|| {
+        let engine = engine(8);
+        let (mut link, other) = (Link::new(&engine), engine.group().unwrap());
+        go();
+        let waiter = spawn_receiver(&other);
+        link.post_signals(3);
+        link.wire.frames(3);
+        other.update_receiver(None).unwrap();
+        assert_update(&waiter.join().unwrap());
+        done();
+    });
+}
+
+#[test]
+fn posts_are_written_while_nobody_waits() {
+    check(|| {
+        let engine = engine(8);
+        let mut link = Link::new(&engine);
+        go();
+        link.post_signals(3);
+        link.wire.frames(3);
+        done();
+    });
+}
+
+#[test]
+fn the_background_thread_reads_while_nobody_waits() {
+    check(|| {
+        let engine = engine(8);
+        let mut link = Link::new(&engine);
+        go();
+        // A second HelloRequest breaks the protocol, and ends the channel.
+        link.wire.send(&frame(Opcode::HelloRequest));
+        assert_eq!(link.wire.receive(&mut [0]), 0);
+        done();
+    });
+}
+
+#[test]
+fn the_background_thread_takes_over_from_the_last_who_waits() {
+    check(|| {
+        let engine = engine(8);
+        let (mut link, other) = (Link::new(&engine), engine.group().unwrap());
+        go();
+        let waiter = spawn_receiver(&other);
+        other.update_receiver(None).unwrap();
+        assert_update(&waiter.join().unwrap());
+        link.wire.send(&frame(Opcode::HelloRequest));
+        assert_eq!(link.wire.receive(&mut [0]), 0);
+        done();
+    });
+}
+
+#[test]
+fn who_waits_for_a_message_gets_the_one_that_comes_back() {
+    check(|| {
+        let engine = engine(1);
+        let held = engine.get();
+        let group = engine.group().unwrap();
+        go();
+        let waiter = spawn_getter(&engine);
+        let driver = spawn_receiver(&group);
+        drop(held);
+        assert!(waiter.join().unwrap());
+        group.update_receiver(None).unwrap();
+        driver.join().unwrap();
+        done();
+    });
+}
+
+#[test]
+fn reading_goes_on_when_a_message_comes_back() {
+    check(|| {
+        let engine = engine(2);
+        let link = Link::new(&engine);
+        let held = link.dry_out();
+        go();
+        let waiter = spawn_receiver(&link.group);
+        drop(held);
+        assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        done();
+    });
+}
+
+#[test]
+fn a_message_that_comes_back_during_a_turn_is_not_overlooked() {
+    check(|| {
+        let engine = engine(2);
+        let mut link = Link::new(&engine);
+        let [held, kept] = link.dry_out();
+        let mut unpooled = engine.get_always();
+        unpooled.prepare(Opcode::Signal, link.channel);
+        go();
+        let waiter = spawn_receiver(&link.group);
+        let dropping = spawn(move || drop(held));
+        link.group.post(unpooled).unwrap();
+        assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        link.wire.frames(1);
+        dropping.join().unwrap();
+        done();
+        drop(kept);
+    });
+}
+
+#[test]
+fn a_post_that_waits_for_room_is_woken_when_the_peer_reads() {
+    check_with(1, || {
+        let engine = engine(4);
+        let (mut link, other) = (Link::new(&engine), engine.group().unwrap());
+        let refused = link.fill();
+        go();
+        let group = link.group.clone();
+        let waiter = spawn(move || group.post_wait(refused, None).is_ok());
+        let driver = spawn_receiver(&other);
+        link.wire.full_frames(2);
+        assert!(waiter.join().unwrap());
+        other.update_receiver(None).unwrap();
+        assert_update(&driver.join().unwrap());
+        done();
+    });
+}
+
+#[test]
+fn an_engine_talks_to_itself() {
+    check(|| {
+        let engine = engine(8);
+        let (here, there) = (engine.group().unwrap(), engine.group().unwrap());
+        let channel = connect(&here, &there);
+        go();
+        let waiter = spawn_receiver(&there);
+        here.post(signal(&engine, channel)).unwrap();
+        assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        done();
+    });
+}
+
+#[test]
+fn two_engines_talk() {
+    check_with(1, || {
+        let engines = [engine(8), engine(8)];
+        let [here, there] = engines.each_ref().map(|engine| engine.group().unwrap());
+        let channel = connect(&here, &there);
+        go();
+        let waiter = spawn_receiver(&there);
+        here.post(signal(&engines[0], channel)).unwrap();
+        let Received::Peer(mut message) = waiter.join().unwrap() else { panic!("no Signal") };
+        message.prepare(Opcode::Signal, message.channel());
+        there.post(message).unwrap();
+        assert!(matches!(receive(&here), Received::Peer(_)));
+        done();
+    });
+}
+
+#[test]
+fn who_only_looks_takes_no_wake_up_from_who_waits() {
+    check(|| {
+        let engine = engine(8);
+        let (mut link, other) = (Link::new(&engine), Link::new(&engine));
+        go();
+        let waiter = spawn_receiver(&other.group);
+        link.post_signals(2);
+        other.wire.send(&frame(Opcode::Signal));
+        // Writes what was put off, and takes the events there are.
+        assert!(link.group.try_receive().unwrap().is_none());
+        assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        link.wire.frames(2);
+        done();
+    });
+}
+
+#[test]
+fn who_gives_up_hands_over() {
+    check(|| {
+        let engine = engine(8);
+        let (link, other) = (Link::new(&engine), engine.group().unwrap());
+        go();
+        let waiter = spawn_receiver(&link.group);
+        link.wire.send(&frame(Opcode::Signal));
+        assert!(other.wait_receive(Duration::ZERO).unwrap().is_none());
+        assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        done();
+    });
+}
+
+#[test]
+fn stopping_lets_who_polls_and_who_sleeps_return() {
+    check(|| {
+        let engine = engine(8);
+        let groups = [engine.group().unwrap(), engine.group().unwrap()];
+        go();
+        let waiters = groups.each_ref().map(spawn_for_stop);
+        engine.stop();
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Some(Stopped));
+        }
+        done();
+    });
+}
+
+#[test]
+fn stopping_ends_a_wait_for_a_message() {
+    check(|| {
+        let engine = engine(1);
+        let (held, group) = (engine.get(), engine.group().unwrap());
+        go();
+        let (getter, receiver) = (spawn_getter(&engine), spawn_for_stop(&group));
+        engine.stop();
+        assert!(!getter.join().unwrap());
+        assert_eq!(receiver.join().unwrap(), Some(Stopped));
+        done();
+        drop(held);
+    });
+}
+
+#[test]
+fn stopping_ends_a_wait_for_room() {
+    check(|| {
+        let engine = engine(4);
+        let link = Link::new(&engine);
+        let refused = link.fill();
+        go();
+        let group = link.group.clone();
+        let waiter = spawn(move || group.post_wait(refused, None).map_err(|error| error.status));
+        engine.stop();
+        assert_eq!(waiter.join().unwrap(), Err(Status::ShutdownStarted));
+        done();
+    });
+}
+
+#[test]
+fn what_was_posted_is_sent_after_the_last_handle_is_gone() {
+    check(|| {
+        let engine = engine(8);
+        let link = Link::new(&engine);
+        go();
+        link.post_signals(3);
+        drop(engine);
+        let mut wire = link.release();
+        wire.frames(3);
+        assert_eq!(wire.receive(&mut [0]), 0);
+    });
+}
+
+#[test]
+fn an_engine_without_channels_ends_with_its_last_handle() {
+    check(|| {
+        let engine = engine(8);
+        go();
+        drop(engine);
+    });
+}
+
+#[test]
+fn a_panic_under_the_lock_lets_everybody_return() {
+    check(|| {
+        let engine = engine(8);
+        let groups = [engine.group().unwrap(), engine.group().unwrap()];
+        go();
+        let waiters = groups.each_ref().map(spawn_for_stop);
+        break_off(&engine);
+        for waiter in waiters {
+            assert_eq!(waiter.join().unwrap(), Some(Stopped));
+        }
+        done();
+    });
+}
