@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tofu_core::{
     Address, ChannelNumber, Close, Engine, GroupId, Instant, Limits, Link, Opcode, Options, Pool,
-    Ready, Received as Of, Status, Transport,
+    Ready, Received as Of, Status, Transport, Turn,
 };
 
 /// Operations of one input.
@@ -59,6 +59,8 @@ struct Chaos<'a> {
     events: u8,
     /// Links the engine has.
     open: BTreeSet<Link>,
+    /// Whether the engine has sent in this turn.
+    sent: bool,
 }
 
 impl Chaos<'_> {
@@ -134,6 +136,7 @@ impl Transport for Chaos<'_> {
         assert!(self.open.contains(&link), "{link:?} is not open");
         let len: usize = bufs.iter().map(|buf| buf.len()).sum();
         assert!(len > 0, "nothing to send");
+        self.sent = true;
         let what = if self.calm { 255 } else { self.source.byte() };
         match what {
             0..60 => Poll::Pending,
@@ -173,6 +176,8 @@ struct App {
     held: Vec<Message>,
     /// Posted and not handed back, by channel; and those whose last word has come.
     channels: BTreeMap<ChannelNumber, bool>,
+    /// Bodies that were posted and have not come back, by channel and id.
+    posted: BTreeMap<(ChannelNumber, u64), Vec<Vec<u8>>>,
 }
 
 /// Operations, until the input is used up.
@@ -188,13 +193,20 @@ pub fn run(data: &[u8]) {
     };
     let classes = [(64, u16::from(source.byte() % 8) + 1), (256, u16::from(source.byte() % 4))];
     let (engine, group) = board::engine(&classes, &options, 16 + source.below(200));
-    let mut app = App { engine, groups: vec![group], held: Vec::new(), channels: BTreeMap::new() };
+    let mut app = App {
+        engine,
+        groups: vec![group],
+        held: Vec::new(),
+        channels: BTreeMap::new(),
+        posted: BTreeMap::new(),
+    };
     let mut io = Chaos {
         source: source.clone(),
         calm: false,
         inbox: Vec::new(),
         events: 0,
         open: BTreeSet::new(),
+        sent: false,
     };
     let mut now = Instant::ZERO;
     for _ in 0..STEPS {
@@ -211,7 +223,7 @@ impl App {
         match source.byte() {
             0..90 => {
                 io.events = source.byte() % 8;
-                self.engine.turn(*now, io, u32::from(source.byte() % 8));
+                self.turn(*now, io, u32::from(source.byte() % 8));
             }
             90..130 => self.post(source),
             130..170 => self.receive(source),
@@ -234,6 +246,14 @@ impl App {
             _ => self.reply(source),
         }
         assert!(self.engine.channels() <= 6);
+    }
+
+    /// A turn. While nothing is sent, all that it moves is received, and that keeps to the budget.
+    fn turn(&mut self, now: Instant, io: &mut Chaos<'_>, budget: u32) -> Turn {
+        io.sent = false;
+        let turn = self.engine.turn(now, io, budget);
+        assert!(io.sent || turn.moved <= budget.max(1), "{} messages of {budget}", turn.moved);
+        turn
     }
 
     fn group(&self, source: &Source<'_>) -> GroupId {
@@ -282,6 +302,7 @@ impl App {
             Ok(header) => {
                 assert!(!header.channel.is_none());
                 self.channels.entry(header.channel).or_default();
+                self.posted.entry((header.channel, header.id)).or_default().push(before.1);
             }
             Err(refused) => {
                 let after = (refused.message.header(), refused.message.body().to_vec());
@@ -307,7 +328,12 @@ impl App {
                 }
                 (message, None)
             }
-            Of::Returned(message, status) => (message, Some(status)),
+            Of::Returned(message, status) => {
+                if status != Status::ReceiverUpdate {
+                    self.came_back(&message);
+                }
+                (message, Some(status))
+            }
             Of::Notice(notice) => {
                 if notice.status == Status::ChannelClosed {
                     let open = self.channels.remove(&notice.channel);
@@ -325,6 +351,13 @@ impl App {
         }
     }
 
+    /// One fate: what comes back was posted, has not come back before, and is what it was.
+    fn came_back(&mut self, message: &Message) {
+        let posted = self.posted.entry((message.channel(), message.id())).or_default();
+        let same = posted.iter().position(|body| body == message.body());
+        posted.swap_remove(same.expect("what comes back was posted, once, and is unchanged"));
+    }
+
     /// The engine stops: every channel ends, and every message comes back.
     fn end(&mut self, io: &mut Chaos<'_>, now: Instant) {
         io.calm = true;
@@ -332,7 +365,7 @@ impl App {
         self.held.clear();
         self.engine.shutdown();
         for _ in 0..TURNS {
-            let turn = self.engine.turn(now, io, 8);
+            let turn = self.turn(now, io, 8);
             for group in self.groups.clone() {
                 while let Some(received) = self.engine.receive(group) {
                     self.take(received, false);
