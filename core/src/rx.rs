@@ -3,7 +3,7 @@
 use crate::Status;
 use crate::bytes;
 use crate::channel::{Bye, Channel, Phase, Place, Side};
-use crate::engine::Engine;
+use crate::engine::{Engine, spend_on_connection};
 use crate::group::Group;
 use crate::header::{HEADER_LEN, Kind, Opcode, Role, wire};
 use crate::message::Message;
@@ -130,7 +130,8 @@ impl<P: Platform> Engine<P> {
                     self.enqueue_read(slot);
                     break;
                 }
-                Drained::Parked | Drained::Ended => return,
+                Drained::Parked => return,
+                Drained::Ended => return spend_on_connection(left),
             }
             match self.fetch(slot, group, io) {
                 Fetched::Bytes { count, full } => {
@@ -139,7 +140,10 @@ impl<P: Platform> Engine<P> {
                     self.touch(slot);
                 }
                 Fetched::Pending => break,
-                Fetched::Lost(status) => return self.finish_lost(slot, status, io),
+                Fetched::Lost(status) => {
+                    spend_on_connection(left);
+                    return self.finish_lost(slot, status, io);
+                }
                 Fetched::Block => return self.block(slot, group),
                 Fetched::Hold => return self.hold(slot),
             }

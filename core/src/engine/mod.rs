@@ -7,6 +7,7 @@ mod turn;
 
 pub use post::PostError;
 pub use turn::Turn;
+pub(crate) use turn::spend_on_connection;
 
 use crate::channel::{Channel, Lane, Numbers, Phase, Place, Side};
 use crate::group::{Group, GroupId};

@@ -23,6 +23,14 @@ const ACCEPTS: u32 = 16;
 /// connections came at once and said nothing.
 const EXPIRIES: u32 = 32;
 
+/// Making a connection, or finding it at its end, keeps the transport about as long as so many messages.
+const CONNECTION: u32 = 4;
+
+/// Takes a connection's cost from what a turn may still do.
+pub(crate) fn spend_on_connection(left: &mut u32) {
+    *left = left.saturating_sub(CONNECTION);
+}
+
 /// What a turn did, and when the next is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -37,7 +45,7 @@ pub struct Turn {
 impl<P: Platform> Engine<P> {
     /// Moves what can be moved: looks at what `io` says is ready, at timeouts that are due by `now`,
     /// and at what was posted; never at a channel without a reason. Sends at most `budget` messages
-    /// or a few more, and receives as many.
+    /// or a few more, and receives as many; a connection that is accepted or ends counts as several.
     ///
     /// For the driver. Call it when the transport has news, when [`Turn::deadline`] passes,
     /// after a post, and at once while [`Turn::more`] holds.
@@ -246,14 +254,17 @@ impl<P: Platform> Engine<P> {
             };
             channel.place = Place::None;
             match channel.phase {
-                Phase::Listening => self.accept(slot, io),
+                Phase::Listening => self.accept(slot, io, left),
                 _ => self.read_channel(slot, io, left),
             }
         }
     }
 
-    fn accept(&mut self, listener: u32, io: &mut impl Transport) {
+    fn accept(&mut self, listener: u32, io: &mut impl Transport, left: &mut u32) {
         for _ in 0..ACCEPTS {
+            if *left == 0 {
+                break;
+            }
             if self.is_full(listener) {
                 self.tell_accept_fails(listener, Status::AcceptFailed, Status::NotAllowed);
                 return self.await_channel(listener);
@@ -262,7 +273,10 @@ impl<P: Platform> Engine<P> {
                 return self.await_channel(listener);
             };
             match io.accept(link_of(listener), link_of(slot)) {
-                Poll::Ready(Ok(())) => self.accepted(listener, slot, io),
+                Poll::Ready(Ok(())) => {
+                    spend_on_connection(left);
+                    self.accepted(listener, slot, io);
+                }
                 Poll::Pending => return,
                 Poll::Ready(Err(status)) => return self.accept_failed(listener, status),
             }
