@@ -34,7 +34,7 @@ struct Cli {
     #[arg(value_name = "ATTACK", value_parser = names())]
     attacks: Vec<String>,
     /// What the neighbour's 99th percentile alone counts as at least, in microseconds: below it is the
-    /// machine's business [default: 300, and 2000 with --smoke]
+    /// machine's business [default: 2000, and 20000 with --smoke]
     #[arg(long, value_name = "MICROS")]
     floor: Option<u64>,
     #[command(subcommand)]
@@ -76,7 +76,7 @@ fn attack_all(cli: &Cli) -> Outcome<bool> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let chosen = |name: &str| cli.attacks.is_empty() || cli.attacks.iter().any(|it| it == name);
     // A quick run is for machines that others use, too.
-    let floor = Duration::from_micros(cli.floor.unwrap_or(if cli.smoke { 2_000 } else { 300 }));
+    let floor = Duration::from_micros(cli.floor.unwrap_or(if cli.smoke { 20_000 } else { 2_000 }));
     let mut trials = Vec::new();
     for attack in ATTACKS.iter().filter(|attack| chosen(attack.name)) {
         let size = attack.sizes[usize::from(cli.smoke)];

@@ -28,6 +28,7 @@ pub(crate) fn all(trials: &[(&Attack, Trial)]) -> Table {
         "peak",
         "allowed",
         "p99 alone",
+        "beside",
         "during",
         "ratio",
         "idle after",
@@ -35,7 +36,7 @@ pub(crate) fn all(trials: &[(&Attack, Trial)]) -> Table {
     ]);
     for (attack, trial) in trials {
         let [before, peak, bound] = trial.memory.map(mebibytes);
-        let [alone, during] = trial.p99.map(micros);
+        let [alone, beside, during] = trial.p99.map(micros);
         table.add_row([
             attack.name.to_owned(),
             attack.what.to_owned(),
@@ -45,6 +46,7 @@ pub(crate) fn all(trials: &[(&Attack, Trial)]) -> Table {
             peak,
             bound,
             alone,
+            beside,
             during,
             format!("{:.1}", trial.ratio),
             format!("{} ms", trial.idle.as_millis()),
