@@ -11,6 +11,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::TryRecvError;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -107,7 +108,7 @@ impl Proxy {
         self.passed[way as usize].load(Ordering::SeqCst)
     }
 
-    /// A fault, now.
+    /// A fault, before any byte that is sent from now on.
     ///
     /// # Panics
     /// When the connection is over.
@@ -137,7 +138,7 @@ fn run(
     streams: [TcpStream; 2],
     cut: Option<Cut>,
     ordered: &mpsc::Receiver<Fault>,
-    mut bell: UnixStream,
+    bell: UnixStream,
     passed: &[AtomicUsize; 2],
 ) {
     for stream in &streams {
@@ -149,14 +150,12 @@ fn run(
         Flow { left, bytes: Vec::new(), ended: false }
     });
     let fault = loop {
-        let rung = wait(&streams, &flows, &bell);
-        if rung {
-            let _ = bell.read(&mut [0]);
-            match ordered.try_recv() {
-                Ok(fault) => break fault,
-                // The proxy was dropped.
-                Err(_) => return,
-            }
+        wait(&streams, &flows, &bell);
+        match ordered.try_recv() {
+            Ok(fault) => break fault,
+            // The proxy was dropped.
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {}
         }
         for (way, flow) in flows.iter_mut().enumerate() {
             let (from, to) = (&streams[way], &streams[1 - way]);
@@ -171,8 +170,8 @@ fn run(
     inflict(fault, &streams, ordered);
 }
 
-/// Waits for something to do; whether it is an order.
-fn wait(streams: &[TcpStream; 2], flows: &[Flow; 2], bell: &UnixStream) -> bool {
+/// Waits for something to do.
+fn wait(streams: &[TcpStream; 2], flows: &[Flow; 2], bell: &UnixStream) {
     let mut interests = [PollFlags::empty(); 2];
     for (way, flow) in flows.iter().enumerate() {
         if !flow.bytes.is_empty() {
@@ -186,7 +185,6 @@ fn wait(streams: &[TcpStream; 2], flows: &[Flow; 2], bell: &UnixStream) -> bool 
     let watched = streams.iter().zip(interests).filter(|(_, interest)| !interest.is_empty());
     waits.extend(watched.map(|(stream, interest)| PollFd::new(stream, interest)));
     poll(&mut waits, None).expect("it can be waited for");
-    !waits[0].revents().is_empty()
 }
 
 impl Flow {

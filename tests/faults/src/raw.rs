@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 use tofu_std::{Header, Opcode};
 
 /// A bare connection.
@@ -96,4 +97,17 @@ pub fn listener() -> (TcpListener, String) {
 pub fn waits(listener: &TcpListener) -> bool {
     let mut polled = [PollFd::new(listener, PollFlags::IN)];
     poll(&mut polled, Some(&Timespec::default())).expect("it can be polled") > 0
+}
+
+/// A listener with which nobody gets connected any more, its address, and those who wait there.
+///
+/// # Panics
+/// When the system has no port left.
+pub fn full_listener() -> ((TcpListener, Vec<TcpStream>), String) {
+    let (listener, address) = listener();
+    rustix::net::listen(&listener, 0).expect("it may wait for fewer");
+    let to = listener.local_addr().expect("it is bound");
+    let enough = Duration::from_millis(200);
+    let waiting = std::iter::from_fn(|| TcpStream::connect_timeout(&to, enough).ok()).collect();
+    ((listener, waiting), address)
 }

@@ -1,0 +1,157 @@
+//! The connection stands, and nothing comes any more: a timeout ends it, at each side.
+#![cfg(target_os = "linux")]
+
+use std::time::{Duration, Instant};
+use tofu_faults::fault::Fault;
+use tofu_faults::proxy::{Cut, Proxy, Way};
+use tofu_faults::raw::{self, Raw};
+use tofu_faults::side::{End, Side};
+use tofu_faults::stage::Stage;
+use tofu_faults::{SOON, eventually};
+use tofu_std::{ChannelNumber, Opcode, Options, Received, Status};
+
+/// The timeout in question; all others are [`SOON`]. Longer than a busy machine lets a thread wait, for
+/// the connection that is tried afterwards has it as well.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// The body of a frame that takes many packets.
+static LONG: [u8; 60_000] = [7; 60_000];
+
+/// Sets one timeout.
+type Set = fn(&mut Options);
+
+/// Options with one timeout that fires here.
+fn only(set: Set) -> Options {
+    let mut options = Options::default();
+    let protocol = &mut options.protocol;
+    protocol.connect_timeout = SOON;
+    protocol.hello_timeout = SOON;
+    protocol.bye_timeout = SOON;
+    protocol.frame_timeout = SOON;
+    set(&mut options);
+    options
+}
+
+const IDLE: Set = |options| options.protocol.idle_timeout = Some(TIMEOUT);
+const SEND: Set = |options| options.protocol.send_timeout = Some(TIMEOUT);
+const FRAME: Set = |options| options.protocol.frame_timeout = TIMEOUT;
+const BYE: Set = |options| options.protocol.bye_timeout = TIMEOUT;
+const HELLO: Set = |options| options.protocol.hello_timeout = TIMEOUT;
+const CONNECT: Set = |options| options.protocol.connect_timeout = TIMEOUT;
+
+/// Connects over a line that falls silent after so many bytes of what the sender then does, or before. Each
+/// side has a timeout, and is ended by it. How it ended for the sender and the receiver.
+fn fall_silent(
+    way: Way,
+    after: Option<usize>,
+    [sending, receiving]: [Set; 2],
+    act: impl Fn(&mut Side, ChannelNumber),
+) -> [End; 2] {
+    let (server, client) = match way {
+        Way::Up => (only(receiving), only(sending)),
+        Way::Down => (only(sending), only(receiving)),
+    };
+    let mut stage = Stage::new(server, client, "tcp|127.0.0.1|0");
+    let start = Instant::now();
+    let cut = after.map(|after| Cut { fault: Fault::Silence, way, after });
+    let mut proxy = Proxy::start(&stage.address, cut);
+    let here = stage.client.connect(proxy.address()).channel;
+    let there = stage.server.expect(Opcode::HelloRequest).channel();
+    if after.is_none() {
+        proxy.inflict(Fault::Silence);
+    }
+    match way {
+        Way::Up => act(&mut stage.client, here),
+        Way::Down => act(&mut stage.server, there),
+    }
+    let client = stage.client.receive_until_end(here);
+    let server = stage.server.receive_until_end(there);
+    assert!(start.elapsed() >= TIMEOUT);
+    assert_eq!([client.reason, server.reason], [Status::CommunicationFailed; 2]);
+    drop(proxy);
+    stage.end();
+    if way == Way::Up { [client, server] } else { [server, client] }
+}
+
+#[test]
+fn a_frame_that_stays_unfinished_is_given_up() {
+    for way in [Way::Up, Way::Down] {
+        let [sender, receiver] = fall_silent(way, Some(30_000), [IDLE, FRAME], |side, channel| {
+            side.say(Opcode::Signal, channel, &LONG);
+        });
+        receiver.assert_received_from(&sender);
+        assert!(!receiver.opcodes().contains(&Opcode::Signal));
+    }
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_given_up_and_all_it_did_not_take_comes_back() {
+    for way in [Way::Up, Way::Down] {
+        let [sender, receiver] =
+            fall_silent(way, Some(1_000_000), [SEND, IDLE], |side, channel| {
+                side.say_all_it_may(channel, &LONG);
+            });
+        receiver.assert_received_from(&sender);
+        assert!(!sender.returned.is_empty());
+    }
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_given_up() {
+    for way in [Way::Up, Way::Down] {
+        fall_silent(way, None, [IDLE, IDLE], |_, _| {});
+    }
+}
+
+#[test]
+fn a_goodbye_without_an_answer_is_given_up() {
+    for way in [Way::Up, Way::Down] {
+        let [sender, _] = fall_silent(way, None, [BYE, IDLE], |side, channel| {
+            side.say(Opcode::ByeRequest, channel, b"");
+        });
+        assert!(sender.returned.is_empty());
+    }
+}
+
+#[test]
+fn a_goodbye_behind_much_that_is_not_taken_is_given_up() {
+    for way in [Way::Up, Way::Down] {
+        let [sender, receiver] = fall_silent(way, Some(1_000_000), [BYE, IDLE], |side, channel| {
+            side.say_all_it_may(channel, &LONG);
+            side.say(Opcode::ByeRequest, channel, b"");
+        });
+        receiver.assert_received_from(&sender);
+        assert!(sender.returned.len() > 1);
+    }
+}
+
+#[test]
+fn who_connects_and_says_no_hello_or_half_of_one_is_closed_without_a_word() {
+    let mut stage = Stage::new(only(HELLO), only(|_| {}), "tcp|127.0.0.1|0");
+    for part in [0, 10, 30_000] {
+        let closed = stage.server.engine.stats().closed_unannounced;
+        let mut raw = Raw::connect(&stage.address);
+        raw.say_part(Opcode::HelloRequest, &LONG, part);
+        eventually("it is closed", || stage.server.engine.stats().closed_unannounced > closed);
+        drop(raw);
+        stage.assert_recovered();
+    }
+    stage.end();
+}
+
+#[test]
+fn a_connection_that_does_not_come_about_is_given_up() {
+    let mut stage = Stage::new(only(|_| {}), only(CONNECT), "tcp|127.0.0.1|0");
+    let (full, address) = raw::full_listener();
+    let start = Instant::now();
+    let hello = stage.client.connect(&address);
+    match stage.client.receive() {
+        Received::Returned(message, Status::ConnectFailed) => {
+            assert_eq!((message.opcode(), message.id()), (Opcode::HelloResponse, hello.id));
+        }
+        other => panic!("expected the HelloResponse of the engine, got {other:?}"),
+    }
+    assert_eq!(stage.client.expect_end(hello.channel).reason, Status::ConnectFailed);
+    assert!(start.elapsed() >= TIMEOUT);
+    drop(full);
+    stage.end();
+}
