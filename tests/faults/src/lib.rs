@@ -7,11 +7,13 @@
 //! | [`proxy`] | a connection in two halves, with a fault between them |
 //! | [`fault`] | what happens to a connection |
 //! | [`raw`] | a peer made by hand |
+//! | [`process`] | a peer in a process of its own |
 //!
 //! Each file under `tests` is one fault.
 #![cfg(target_os = "linux")]
 
 pub mod fault;
+pub mod process;
 pub mod proxy;
 pub mod raw;
 pub mod side;

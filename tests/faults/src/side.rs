@@ -123,8 +123,13 @@ impl Side {
     /// # Errors
     /// Why it was refused.
     pub fn post(&mut self, message: Message) -> Result<Header, Status> {
+        self.post_within(message, Duration::ZERO)
+    }
+
+    fn post_within(&mut self, message: Message, time: Duration) -> Result<Header, Status> {
         let (opcode, body) = (message.opcode(), message.body().into());
-        let header = self.group.post(message).map_err(|refused| refused.status)?;
+        let posted = self.group.post_wait(message, time);
+        let header = posted.map_err(|refused| refused.status)?;
         // A ByeSignal is an act, not something to send.
         if opcode != Opcode::ByeSignal {
             let book = self.channels.entry(header.channel).or_default();
@@ -133,7 +138,7 @@ impl Side {
         Ok(header)
     }
 
-    /// Posts a message of this kind; its header, or nothing if the channel has ended.
+    /// Posts a message of this kind, once there is room; its header, or nothing if the channel has ended.
     ///
     /// # Panics
     /// When it is refused for another reason.
@@ -143,7 +148,7 @@ impl Side {
     }
 
     fn post_unless_ended(&mut self, message: Message) -> Option<Header> {
-        match self.post(message) {
+        match self.post_within(message, SOON) {
             Ok(header) => Some(header),
             Err(status) => {
                 assert_eq!(status, Status::ChannelClosed);
