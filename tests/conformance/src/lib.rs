@@ -22,6 +22,7 @@
 //! | `loopback`, `host`, `smoltcp`, `serial` | the backends |
 //! | `tap` | smoltcp against the kernel |
 //! | `board`, `namespace`, `netlink` | what that needs: boards, networks, and the kernel's part in them |
+//! | `skip` | tests that need what not every system has |
 #![forbid(unsafe_code)]
 
 pub mod app;
@@ -36,6 +37,7 @@ pub mod namespace;
 mod netlink;
 pub mod scenarios;
 pub mod serial;
+pub mod skip;
 pub mod smoltcp;
 #[cfg(target_os = "linux")]
 pub mod tap;

@@ -5,7 +5,9 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{LinkFlags, LinkMessage};
+use netlink_packet_route::link::{
+    InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+};
 use netlink_packet_route::route::{
     RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -13,23 +15,39 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::net::if_::if_nametoindex;
+use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 
-/// `ip link set DEVICE up`
-pub(crate) fn set_up(device: &str) -> io::Result<()> {
+/// `ip link set DEVICE up`, or `down`
+pub(crate) fn set_link(device: &str, up: bool) -> io::Result<()> {
     let mut link = LinkMessage::default();
     link.header.index = if_nametoindex(device)?;
-    link.header.flags = LinkFlags::Up;
+    link.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
     link.header.change_mask = LinkFlags::Up;
     ask(RouteNetlinkMessage::SetLink(link), 0)
 }
 
-/// `ip address add ADDRESS dev DEVICE`
-pub(crate) fn add_address(device: &str, own: Ipv4Addr) -> io::Result<()> {
+/// `ip link add NEAR type veth peer name FAR netns NETWORK`
+pub(crate) fn add_cable(near: &str, far: &str, network: &File) -> io::Result<()> {
+    let mut other = LinkMessage::default();
+    other.attributes =
+        vec![LinkAttribute::IfName(far.into()), LinkAttribute::NetNsFd(network.as_raw_fd())];
+    let ends = InfoData::Veth(InfoVeth::Peer(other));
+    let mut link = LinkMessage::default();
+    link.attributes = vec![
+        LinkAttribute::IfName(near.into()),
+        LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(ends)]),
+    ];
+    ask(RouteNetlinkMessage::NewLink(link), NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// `ip address add ADDRESS/PREFIX dev DEVICE`
+pub(crate) fn add_address(device: &str, own: Ipv4Addr, prefix: u8) -> io::Result<()> {
     let mut address = AddressMessage::default();
     address.header.family = AddressFamily::Inet;
-    address.header.prefix_len = 32;
+    address.header.prefix_len = prefix;
     address.header.index = if_nametoindex(device)?;
     address.attributes =
         vec![AddressAttribute::Local(own.into()), AddressAttribute::Address(own.into())];

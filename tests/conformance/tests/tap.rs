@@ -4,33 +4,20 @@
 //! user's where namespaces of users are allowed. Without, the tests are skipped, which `TOFU_TAP=require` in
 //! the environment makes a failure.
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 use std::process::ExitCode;
-
-/// Scenarios mostly wait.
-const THREADS: usize = 8;
+use tofu_conformance::skip::Needy;
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads.get_or_insert(THREADS);
-    let mut trials = linux::trials();
-    // Before there is a second thread.
-    let prepared = if arguments.list { Ok(()) } else { linux::prepare() };
-    if let Err(missing) = prepared {
-        if std::env::var_os("TOFU_TAP").is_some_and(|value| value == "require") {
-            eprintln!("the tests over TAP devices are required, but {missing}");
-            return ExitCode::FAILURE;
-        }
-        eprintln!("the tests over TAP devices are skipped: {missing}");
-        trials = trials.into_iter().map(|trial| trial.with_ignored_flag(true)).collect();
-    }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    // Scenarios mostly wait.
+    let tests = Needy { name: "the tests over TAP devices", variable: "TOFU_TAP", threads: 8 };
+    tests.run(linux::prepare, linux::trials())
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
     use super::Trial;
-    pub(super) use tofu_conformance::namespace::prepare;
+    pub(super) use tofu_conformance::namespace::prepare_devices as prepare;
     use tofu_conformance::scenarios;
     use tofu_conformance::tap::{Side, TapWorld};
 

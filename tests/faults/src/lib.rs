@@ -8,9 +8,9 @@
 //! | [`fault`] | what happens to a connection |
 //! | [`raw`] | a peer made by hand |
 //! | [`process`] | a peer in a process of its own |
+//! | [`timeout`] | options with one timeout that fires |
 //!
-//! Each file under `tests` is one fault.
-#![cfg(target_os = "linux")]
+//! Each file under `tests` is one fault. All of it is for Linux.
 
 pub mod fault;
 pub mod process;
@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod raw;
 pub mod side;
 pub mod stage;
+pub mod timeout;
 
 use std::thread;
 use std::time::{Duration, Instant};

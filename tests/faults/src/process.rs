@@ -38,6 +38,11 @@ impl Process {
         line.expect("it can be read").trim_end().to_owned()
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends it a signal.
     ///
     /// # Panics

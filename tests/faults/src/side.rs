@@ -81,12 +81,7 @@ impl Side {
     /// # Panics
     /// When it cannot.
     pub fn listen(&mut self, address: &str, bounds: Option<&str>) -> (ChannelNumber, String) {
-        let mut welcome = self.message(Opcode::WelcomeRequest, ChannelNumber::default(), b"");
-        welcome.listen_on(address).expect("an address");
-        if let Some(bounds) = bounds {
-            welcome.add_header(BOUNDS, bounds).expect("it fits");
-        }
-        let posted = self.post(welcome).expect("it may listen");
+        let posted = self.ask_to_listen(address, bounds);
         match self.receive() {
             Received::Returned(message, Status::Success) => {
                 assert_eq!(message.opcode(), Opcode::WelcomeResponse);
@@ -96,6 +91,19 @@ impl Side {
             }
             other => panic!("expected a WelcomeResponse, got {other:?}"),
         }
+    }
+
+    /// Posts a WelcomeRequest; its header, with the channel.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn ask_to_listen(&mut self, address: &str, bounds: Option<&str>) -> Header {
+        let mut welcome = self.message(Opcode::WelcomeRequest, ChannelNumber::default(), b"");
+        welcome.listen_on(address).expect("an address");
+        if let Some(bounds) = bounds {
+            welcome.add_header(BOUNDS, bounds).expect("it fits");
+        }
+        self.post(welcome).expect("it may listen")
     }
 
     /// Posts a HelloRequest; its header, with the channel.
@@ -265,6 +273,41 @@ impl Side {
                 Err(status) => return assert_eq!(status, Status::PoolEmpty),
             }
         }
+    }
+
+    /// Drops a connection, or stops listening, at once; how it ended.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn close(&mut self, channel: ChannelNumber) -> End {
+        let bye = self.message(Opcode::ByeSignal, channel, b"");
+        self.post(bye).expect("it is open");
+        self.expect_end(channel)
+    }
+
+    /// Says goodbye and receives until it is answered; how it ended.
+    ///
+    /// # Panics
+    /// When it is not answered.
+    pub fn say_goodbye(&mut self, channel: ChannelNumber) -> End {
+        self.say(Opcode::ByeRequest, channel, b"").expect("it is open");
+        let end = self.receive_until_end(channel);
+        assert_eq!((end.reason, end.returned.len()), (Status::Success, 0));
+        assert_eq!(end.delivered.last().map(|last| last.opcode), Some(Opcode::ByeResponse));
+        end
+    }
+
+    /// A HelloRequest or WelcomeRequest comes back, and its channel ends; why.
+    ///
+    /// # Panics
+    /// When it does what it asks for.
+    pub fn expect_refused(&mut self, posted: Header) -> Status {
+        let Received::Returned(message, why) = self.receive() else { panic!("it is done") };
+        assert_eq!((Some(message.opcode()), message.id()), (posted.opcode.answer(), posted.id));
+        drop(message);
+        let end = self.expect_end(posted.channel);
+        assert_eq!((end.reason, end.returned), (why, vec![posted.id]));
+        why
     }
 
     /// Answers a message, if it asks for that; the answer's header, or nothing if the channel has ended.

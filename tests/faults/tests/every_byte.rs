@@ -1,5 +1,4 @@
 //! A connection is lost at every byte of a short session, in both directions, by a reset and by an end.
-#![cfg(target_os = "linux")]
 
 use tofu_faults::fault::Fault;
 use tofu_faults::proxy::{Cut, Proxy, Way};

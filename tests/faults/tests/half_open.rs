@@ -1,42 +1,17 @@
 //! The connection stands, and nothing comes any more: a timeout ends it, at each side.
-#![cfg(target_os = "linux")]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use tofu_faults::eventually;
 use tofu_faults::fault::Fault;
 use tofu_faults::proxy::{Cut, Proxy, Way};
 use tofu_faults::raw::{self, Raw};
 use tofu_faults::side::{End, Side};
 use tofu_faults::stage::Stage;
-use tofu_faults::{SOON, eventually};
-use tofu_std::{ChannelNumber, Opcode, Options, Received, Status};
+use tofu_faults::timeout::{BYE, CONNECT, FRAME, HELLO, IDLE, NONE, SEND, Set, TIMEOUT, only};
+use tofu_std::{ChannelNumber, Opcode, Status};
 
-/// The timeout in question; all others are [`SOON`]. Longer than a busy machine lets a thread wait, for
-/// the connection that is tried afterwards has it as well.
-const TIMEOUT: Duration = Duration::from_millis(500);
 /// The body of a frame that takes many packets.
 static LONG: [u8; 60_000] = [7; 60_000];
-
-/// Sets one timeout.
-type Set = fn(&mut Options);
-
-/// Options with one timeout that fires here.
-fn only(set: Set) -> Options {
-    let mut options = Options::default();
-    let protocol = &mut options.protocol;
-    protocol.connect_timeout = SOON;
-    protocol.hello_timeout = SOON;
-    protocol.bye_timeout = SOON;
-    protocol.frame_timeout = SOON;
-    set(&mut options);
-    options
-}
-
-const IDLE: Set = |options| options.protocol.idle_timeout = Some(TIMEOUT);
-const SEND: Set = |options| options.protocol.send_timeout = Some(TIMEOUT);
-const FRAME: Set = |options| options.protocol.frame_timeout = TIMEOUT;
-const BYE: Set = |options| options.protocol.bye_timeout = TIMEOUT;
-const HELLO: Set = |options| options.protocol.hello_timeout = TIMEOUT;
-const CONNECT: Set = |options| options.protocol.connect_timeout = TIMEOUT;
 
 /// Connects over a line that falls silent after so many bytes of what the sender then does, or before. Each
 /// side has a timeout, and is ended by it. How it ended for the sender and the receiver.
@@ -126,7 +101,7 @@ fn a_goodbye_behind_much_that_is_not_taken_is_given_up() {
 
 #[test]
 fn who_connects_and_says_no_hello_or_half_of_one_is_closed_without_a_word() {
-    let mut stage = Stage::new(only(HELLO), only(|_| {}), "tcp|127.0.0.1|0");
+    let mut stage = Stage::new(only(HELLO), only(NONE), "tcp|127.0.0.1|0");
     for part in [0, 10, 30_000] {
         let closed = stage.server.engine.stats().closed_unannounced;
         let mut raw = Raw::connect(&stage.address);
@@ -140,17 +115,11 @@ fn who_connects_and_says_no_hello_or_half_of_one_is_closed_without_a_word() {
 
 #[test]
 fn a_connection_that_does_not_come_about_is_given_up() {
-    let mut stage = Stage::new(only(|_| {}), only(CONNECT), "tcp|127.0.0.1|0");
+    let mut stage = Stage::new(only(NONE), only(CONNECT), "tcp|127.0.0.1|0");
     let (full, address) = raw::full_listener();
     let start = Instant::now();
     let hello = stage.client.connect(&address);
-    match stage.client.receive() {
-        Received::Returned(message, Status::ConnectFailed) => {
-            assert_eq!((message.opcode(), message.id()), (Opcode::HelloResponse, hello.id));
-        }
-        other => panic!("expected the HelloResponse of the engine, got {other:?}"),
-    }
-    assert_eq!(stage.client.expect_end(hello.channel).reason, Status::ConnectFailed);
+    assert_eq!(stage.client.expect_refused(hello), Status::ConnectFailed);
     assert!(start.elapsed() >= TIMEOUT);
     drop(full);
     stage.end();

@@ -1,5 +1,4 @@
 //! A peer is killed while 100 streams run, in both directions on each.
-#![cfg(target_os = "linux")]
 
 use std::collections::BTreeMap;
 use tofu_faults::process::Process;

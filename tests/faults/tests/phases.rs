@@ -1,6 +1,5 @@
 //! A connection is reset, or its stream ends, in each phase of its life. What is not here is in `every_byte`:
 //! right after the hello, and after a ByeRequest.
-#![cfg(target_os = "linux")]
 
 use std::time::Duration;
 use tofu_faults::eventually;
