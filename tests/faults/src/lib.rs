@@ -8,6 +8,7 @@
 //! | [`fault`] | what happens to a connection |
 //! | [`raw`] | a peer made by hand |
 //! | [`process`] | a peer in a process of its own |
+//! | [`streams`] | streams of Signals between this process and a peer in another one |
 //! | [`timeout`] | options with one timeout that fires |
 //!
 //! Each file under `tests` is one fault. All of it is for Linux.
@@ -18,6 +19,7 @@ pub mod proxy;
 pub mod raw;
 pub mod side;
 pub mod stage;
+pub mod streams;
 pub mod timeout;
 
 use std::thread;

@@ -81,13 +81,13 @@ impl Side {
     /// # Panics
     /// When it cannot.
     pub fn listen(&mut self, address: &str, bounds: Option<&str>) -> (ChannelNumber, String) {
-        let posted = self.ask_to_listen(address, bounds);
+        let listener = self.try_listen(address, bounds);
         match self.receive() {
             Received::Returned(message, Status::Success) => {
                 assert_eq!(message.opcode(), Opcode::WelcomeResponse);
-                self.channels.insert(posted.channel, Book::default());
+                self.channels.insert(listener, Book::default());
                 let address = message.text().get_str(LISTEN_ON).expect("it has an address");
-                (posted.channel, address.to_owned())
+                (listener, address.to_owned())
             }
             other => panic!("expected a WelcomeResponse, got {other:?}"),
         }
@@ -104,6 +104,19 @@ impl Side {
             welcome.add_header(BOUNDS, bounds).expect("it fits");
         }
         self.post(welcome).expect("it may listen")
+    }
+
+    /// Posts a WelcomeRequest with these bounds; its channel.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn try_listen(&mut self, address: &str, bounds: Option<&str>) -> ChannelNumber {
+        let mut welcome = self.message(Opcode::WelcomeRequest, ChannelNumber::default(), b"");
+        welcome.listen_on(address).expect("an address");
+        if let Some(bounds) = bounds {
+            welcome.add_header(BOUNDS, bounds).expect("it fits");
+        }
+        self.post(welcome).expect("it may listen").channel
     }
 
     /// Posts a HelloRequest; its header, with the channel.
