@@ -288,26 +288,14 @@ impl Side {
         }
     }
 
-    /// Drops a connection, or stops listening, at once; how it ended.
+    /// Drops a connection, or stops listening, at once.
     ///
     /// # Panics
-    /// When it is refused.
-    pub fn close(&mut self, channel: ChannelNumber) -> End {
+    /// When it is refused, or does not end.
+    pub fn close(&mut self, channel: ChannelNumber) {
         let bye = self.message(Opcode::ByeSignal, channel, b"");
         self.post(bye).expect("it is open");
-        self.expect_end(channel)
-    }
-
-    /// Says goodbye and receives until it is answered; how it ended.
-    ///
-    /// # Panics
-    /// When it is not answered.
-    pub fn say_goodbye(&mut self, channel: ChannelNumber) -> End {
-        self.say(Opcode::ByeRequest, channel, b"").expect("it is open");
-        let end = self.receive_until_end(channel);
-        assert_eq!((end.reason, end.returned.len()), (Status::Success, 0));
-        assert_eq!(end.delivered.last().map(|last| last.opcode), Some(Opcode::ByeResponse));
-        end
+        assert_eq!(self.receive_until_end(channel).reason, Status::ChannelClosed);
     }
 
     /// A HelloRequest or WelcomeRequest comes back, and its channel ends; why.

@@ -1,8 +1,6 @@
-//! The link between two networks goes down in mid-transfer, and comes back, or doesn't. And a network with so few
-//! ports that who connects to a free one meets itself.
+//! The link between two networks goes down in mid-transfer, and comes back, or doesn't.
 
 use libtest_mimic::{Failed, Trial};
-use std::fs;
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,24 +8,18 @@ use tofu_conformance::namespace::{Network, enter, prepare};
 use tofu_conformance::skip::Needy;
 use tofu_faults::process::Process;
 use tofu_faults::stage::Stage;
-use tofu_faults::streams::{Role, assert_whole, ends, fill_up};
+use tofu_faults::streams::{Role, assert_whole, ends, fill, fill_up};
 use tofu_faults::timeout::{IDLE, NONE, SEND, Set, TIMEOUT, only};
 use tofu_std::{ChannelNumber, Status};
 
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
-/// How often a client tries to connect to where nobody listens.
-const TRIES: usize = 200;
-/// One of the ports that it may go out from.
-const PORT: u16 = 40_000;
-
 fn main() -> ExitCode {
     let tests = Needy { name: "the tests with networks", variable: "TOFU_FAULTS", threads: 1 };
     let trials = vec![
         Trial::test("when_the_link_is_back_the_streams_go_on_and_nothing_is_lost", comes_back),
         Trial::test("when_it_stays_down_what_was_not_taken_comes_back", not_taken),
         Trial::test("when_it_stays_down_a_silent_channel_is_given_up", silent),
-        Trial::test("a_client_never_meets_itself", itself),
     ];
     tests.run(prepare, trials)
 }
@@ -64,7 +56,7 @@ fn not_taken() -> Result<(), Failed> {
         let side = role.other(&mut stage);
         network.set_cable(false)?;
         let start = Instant::now();
-        fill_up(side, &channels);
+        fill(side, &channels);
         for end in ends(side, channels.len()) {
             assert_eq!(end.reason, Status::CommunicationFailed);
             assert!(!end.returned.is_empty());
@@ -87,13 +79,5 @@ fn silent() -> Result<(), Failed> {
         drop(peer);
         stage.end();
     }
-    Ok(())
-}
-
-/// Connecting to a free port of this host may go out from that very port, and the kernel then connects the
-/// socket with itself. With two ports that happens at once.
-fn itself() -> Result<(), Failed> {
-    enter()?;
-    fs::write("/proc/thread-self/net/../../../../proc/sys/net/ipv4/ip_local_port_range", "")?;
     Ok(())
 }

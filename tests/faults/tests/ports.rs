@@ -1,75 +1,49 @@
-//! A port that is used again at once, one that is taken, and one on which nobody listens.
+//! A port is used again at once, and a port is taken. That a client does not meet itself at a free one is in
+//! `link`.
 
-use std::net::TcpListener;
 use tofu_faults::side::Side;
 use tofu_faults::stage::Stage;
-use tofu_std::testing::free_tcp_port;
-use tofu_std::{Opcode, Options, Received, Status};
+use tofu_std::{Options, Status};
 
-/// Connections of the old listener: half of them said goodbye, on the server's side first, half stay.
-const OLD: usize = 20;
-/// Each picks its own port among some 28,000. To meet the one it goes to, one of these is odd enough.
-const TO_ITSELF: usize = 3_000;
+/// How often a listener is closed and opened again.
+const TIMES: usize = 10;
 
 #[test]
-fn a_listener_comes_back_at_once_to_a_port_with_old_connections() {
+fn a_listener_comes_back_at_once_beside_connections_old_and_over() {
     let mut stage = Stage::tcp();
-    for _ in 0..3 {
-        let pairs: Vec<_> = (0..OLD).map(|_| stage.pair()).collect();
-        let (leaving, staying) = pairs.split_at(OLD / 2);
-        for &(here, there) in leaving {
-            // Who closes first keeps the port in TIME_WAIT.
-            stage.server.say(Opcode::ByeRequest, there, b"");
-            let bye = stage.client.expect(Opcode::ByeRequest);
-            stage.client.answer(bye);
-            stage.server.expect(Opcode::ByeResponse);
-            assert_eq!(stage.server.expect_end(there).reason, Status::Success);
-            assert_eq!(stage.client.expect_end(here).reason, Status::Success);
-        }
-        stage.server.say(Opcode::ByeSignal, stage.listener, b"");
-        stage.server.expect_end(stage.listener);
+    let open = stage.pair();
+    for _ in 0..TIMES {
+        // Whoever closes first keeps the port for a while; here it is each in turn.
+        let over = stage.pair();
+        stage.say_goodbye(over);
+        let dropped = stage.pair();
+        stage.server.close(dropped.1);
+        assert_eq!(stage.client.receive_until_end(dropped.0).reason, Status::PeerDisconnected);
+
+        stage.server.close(stage.listener);
+        let refused = stage.client.connect(&stage.address);
+        assert_eq!(stage.client.expect_refused(refused), Status::ConnectFailed);
         let (listener, address) = stage.server.listen(&stage.address, None);
         assert_eq!(address, stage.address);
         stage.listener = listener;
-        for &pair in staying {
-            stage.assert_answers(pair);
-            stage.say_goodbye(pair);
-        }
-        stage.assert_recovered();
+        stage.assert_answers(open);
     }
+    stage.say_goodbye(open);
     stage.end();
 }
 
 #[test]
-fn a_second_engine_is_refused_the_port() {
+fn a_port_that_is_taken_is_refused_to_another_engine_and_to_the_same() {
     let mut stage = Stage::tcp();
-    let pair = stage.pair();
-    let mut second = Side::new(Options::default());
-    let listener = second.try_listen(&stage.address, None);
-    match second.receive() {
-        Received::Returned(message, Status::ListenFailed) => {
-            assert_eq!(message.opcode(), Opcode::WelcomeResponse);
+    let address = stage.address.clone();
+    let mut other = Side::new(Options::default());
+    for _ in 0..TIMES {
+        for side in [&mut other, &mut stage.server] {
+            let posted = side.ask_to_listen(&address, None);
+            assert_eq!(side.expect_refused(posted), Status::ListenFailed);
         }
-        other => panic!("expected the WelcomeResponse of the engine, got {other:?}"),
     }
-    assert_eq!(second.expect_end(listener).reason, Status::ListenFailed);
-    second.assert_at_rest(0);
-    drop(second);
-    stage.assert_answers(pair);
-    stage.say_goodbye(pair);
-    stage.end();
-}
-
-#[test]
-fn nobody_is_connected_with_himself() {
-    let mut stage = Stage::tcp();
-    let port = free_tcp_port().expect("a port");
-    let address = format!("tcp|127.0.0.1|{port}");
-    for _ in 0..TO_ITSELF {
-        let channel = stage.client.connect(&address).channel;
-        assert_eq!(stage.client.expect_end(channel).reason, Status::ConnectFailed);
-    }
-    // It is still anybody's.
-    drop(TcpListener::bind(("127.0.0.1", port)).expect("it is free"));
+    other.assert_at_rest(0);
+    drop(other);
     stage.end();
 }
