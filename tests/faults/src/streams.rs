@@ -86,19 +86,12 @@ fn fill_one(side: &mut Side, channel: ChannelNumber, sent: &mut u64) -> Status {
     }
 }
 
-/// Sends as much as there is room for now.
+/// Sends as much as there is room for now. With ids of the engine's: what comes back is told apart by them.
 ///
 /// # Panics
-/// When it is refused for another reason than that there is no more room, or the channel has ended.
+/// When it is refused for another reason than that there is no more room.
 pub fn fill(side: &mut Side, channels: &[ChannelNumber]) {
-    for &channel in channels {
-        // A busy machine may take so long that it is given up meanwhile.
-        let why = fill_one(side, channel, &mut 0);
-        assert!(
-            matches!(why, Status::PoolEmpty | Status::ChannelClosed | Status::InvalidChannelNumber),
-            "{why}"
-        );
-    }
+    channels.iter().for_each(|&channel| side.say_all_it_may(channel, &LONG));
 }
 
 /// Sends while room comes about, until for a [`WHILE`] none has; how many went to each channel.

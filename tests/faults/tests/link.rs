@@ -14,6 +14,7 @@ use tofu_std::{ChannelNumber, Status};
 
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
+
 fn main() -> ExitCode {
     let tests = Needy { name: "the tests with networks", variable: "TOFU_FAULTS", threads: 1 };
     let trials = vec![
