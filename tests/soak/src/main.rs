@@ -82,10 +82,21 @@ struct Stage {
 }
 
 impl Stage {
+    fn new(tofu: PathBuf, addresses: Vec<String>, pace: f64) -> Outcome<Stage> {
+        Ok(Stage {
+            engine: Engine::new()?,
+            ledger: Ledger::new(),
+            gate: Gate::default(),
+            pace,
+            addresses,
+            tofu,
+            slots: Mutex::default(),
+        })
+    }
+
     /// A worker is done; its file has to stay.
-    fn keep(&self, slot: Slot) -> Outcome {
+    fn keep(&self, slot: Slot) {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
-        Ok(())
     }
 }
 

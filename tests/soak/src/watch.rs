@@ -2,8 +2,8 @@
 
 use crate::connection::Connection;
 use crate::content::Tally;
-use crate::gate::{self, Gate};
-use crate::ledger::{Counts, Kind, Ledger};
+use crate::gate;
+use crate::ledger::{Counts, Kind};
 use crate::load::{self, LASTING};
 use crate::samples::{Quiet, Run, Sample};
 use crate::server::{Facts, Server};
@@ -13,12 +13,11 @@ use procfs::process::Process;
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tofu_std::Engine;
 
 const SECOND: Duration = Duration::from_secs(1);
 const KIB: u64 = 1024;
@@ -48,15 +47,7 @@ pub(crate) fn run(tofu: PathBuf, time: Duration, args: &Args, stop: &AtomicBool)
     let (root, socket) = (dir.path().join("root"), dir.path().join("socket"));
     fs::create_dir(&root)?;
     let server = Server::start(&tofu, &root, &socket)?;
-    let stage = Stage {
-        engine: Engine::new()?,
-        ledger: Ledger::new(),
-        gate: Gate::default(),
-        pace: args.pace,
-        addresses: server.addresses.clone(),
-        tofu,
-        slots: Mutex::default(),
-    };
+    let stage = Stage::new(tofu, server.addresses.clone(), args.pace)?;
     let mut watch = Watch {
         stage: &stage,
         server: &server,
@@ -71,21 +62,20 @@ pub(crate) fn run(tofu: PathBuf, time: Duration, args: &Args, stop: &AtomicBool)
     load::fill_pool(&stage, &root)?;
     watch.look_quietly(0)?;
     watch.begin = Instant::now();
-    thread::scope(|scope| {
+    let watched = thread::scope(|scope| {
         load::start(scope, &stage, args.seed);
-        if let Err(error) = watch.watch(time, stop) {
-            stage.ledger.accuse("watch", error);
-        }
+        let watched = watch.watch(time, stop);
         stage.gate.end();
+        watched
     });
-    if let Err(error) = watch.look_quietly(0) {
-        stage.ledger.accuse("watch", error);
-    }
+    let gone = watch.look_quietly(0);
     watch.bar.finish_and_clear();
     let mut run = watch.run;
     run.counts = stage.ledger.counts();
-    if let Err(error) = finish(&stage, server, &root, &socket, &mut run) {
-        stage.ledger.accuse("at the end", error);
+    let files = check_files(&stage, &root);
+    let ended = end_servers(&stage, server, &root, &socket, &mut run);
+    for error in [watched, gone, files, ended].into_iter().filter_map(Outcome::err) {
+        stage.ledger.accuse("in the end", error);
     }
     run.broken = stage.ledger.broken();
     Ok(run)
@@ -157,12 +147,12 @@ impl Watch<'_> {
     /// Waits until the server has noticed who is gone, and looks what is left.
     fn look_quietly(&mut self, connections: usize) -> Outcome {
         let mut quiet = self.quiet(connections)?;
-        gate::eventually(|| {
+        let is_clean = gate::eventually(|| {
             quiet = self.quiet(connections)?;
             Ok(quiet.is_clean())
         })?;
         self.run.quiets.push(quiet);
-        Ok(())
+        if is_clean { Ok(()) } else { Err(format!("something is left: {quiet:?}").into()) }
     }
 
     fn quiet(&self, connections: usize) -> Outcome<Quiet> {
@@ -174,7 +164,7 @@ impl Watch<'_> {
             threads: facts.threads,
             rss: facts.rss,
             leftovers: leftovers(self.root)?,
-            missing: self.first_free - self.stage.engine.free_messages(),
+            missing: self.first_free.abs_diff(self.stage.engine.free_messages()),
         })
     }
 }
@@ -194,8 +184,13 @@ fn leftovers(root: &Path) -> Outcome<usize> {
 }
 
 /// Ends the server, with nobody connected; then another one on the same files, with clients.
-fn finish(stage: &Stage, mut server: Server, root: &Path, socket: &Path, run: &mut Run) -> Outcome {
-    check_files(stage, root)?;
+fn end_servers(
+    stage: &Stage,
+    mut server: Server,
+    root: &Path,
+    socket: &Path,
+    run: &mut Run,
+) -> Outcome {
     run.ends.push(server.end(Signal::TERM)?.as_secs_f64());
     let mut server = Server::start(&stage.tofu, root, socket)?;
     let open = |_| Connection::open(stage, &server.addresses[0]);

@@ -28,7 +28,8 @@ pub(super) fn run(stage: &Stage, mut worker: Worker) -> Outcome {
         }
         pace.next(&mut worker.rng);
     }
-    stage.keep(slot)
+    stage.keep(slot);
+    Ok(())
 }
 
 /// Sends all up to a byte that may be any but those of the last frame.

@@ -8,7 +8,7 @@ use crate::pace::Pace;
 use crate::{Outcome, Stage};
 use rand::RngExt;
 use rand::rngs::SmallRng;
-use tofu_std::Message;
+use tofu_std::{Message, TextHeader};
 
 /// The shortest block; most are as long as those of the `tofu` tool.
 const SHORT_BLOCK: usize = 1024;
@@ -30,7 +30,8 @@ pub(super) fn run(stage: &Stage, worker: Worker) -> Outcome {
             open.close()?;
         }
     }
-    stage.keep(slot)
+    stage.keep(slot);
+    Ok(())
 }
 
 /// One worker: one file at a time.
@@ -204,6 +205,9 @@ fn told(response: &Message) -> Option<Stored> {
 
 /// The text headers of a message, on one line.
 fn head(message: &Message) -> String {
-    let lines = message.text().iter().map(|header| format!("{header:?}"));
+    let lines = message.text().iter().map(|TextHeader { name, value }| {
+        let [name, value] = [name, value].map(String::from_utf8_lossy);
+        format!("`{name}: {value}`")
+    });
     lines.collect::<Vec<_>>().join(", ")
 }

@@ -23,7 +23,8 @@ pub(super) fn run(stage: &Stage, mut worker: Worker) -> Outcome {
         }
         pace.next(&mut tools.worker.rng);
     }
-    stage.keep(tools.slot)
+    stage.keep(tools.slot);
+    Ok(())
 }
 
 struct Tools<'a> {

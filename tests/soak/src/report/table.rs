@@ -32,7 +32,8 @@ pub(crate) fn periods(run: &Run) -> Table {
     table.load_style(ASCII_MARKDOWN);
     table.set_header(TITLES);
     let period = PERIOD.min(run.seconds() / 6.0);
-    let of = |sample: &Sample| ((sample.at / period).ceil() as usize).max(1);
+    // Each sample is of the second before it.
+    let of = |sample: &Sample| ((sample.at - 0.5) / period) as usize;
     let mut before = None;
     for samples in run.samples.chunk_by(|one, other| of(one) == of(other)) {
         table.add_row(row(before, samples));
@@ -88,4 +89,34 @@ pub(crate) fn promises(checks: &[Check]) -> Table {
         table.add_row([promise, found.as_str(), verdict]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Counts;
+
+    #[test]
+    fn a_row_is_five_minutes_and_the_last_is_all() {
+        let sample = |second: u32| Sample {
+            // A look is always a little late.
+            at: f64::from(second) + 0.004,
+            server: Facts { cpu: f64::from(second) / 4.0, ..Facts::default() },
+            own: Facts::default(),
+            counts: Counts { messages: u64::from(second) * 10, ..Counts::default() },
+            calls: None,
+            control: None,
+        };
+        let run = Run { samples: (1..=1_800).map(sample).collect(), ..Run::default() };
+        let table = periods(&run);
+        let cells = |row: usize| {
+            let row = table.row(row).unwrap();
+            let cells: Vec<_> = row.cell_iter().map(|cell| cell.content()).collect();
+            [0, 3, 8].map(|column| cells[column].to_string())
+        };
+        assert_eq!(table.row_count(), 7);
+        assert_eq!(cells(0), ["0–300", "25", "3000"]);
+        assert_eq!(cells(5), ["1500–1800", "25", "3000"]);
+        assert_eq!(cells(6), ["0–1800", "25", "18000"]);
+    }
 }
