@@ -16,7 +16,6 @@ const MARGIN: i32 = 20;
 const INK: RGBColor = RGBColor(0x33, 0x3a, 0x45);
 const GRID: RGBColor = RGBColor(0xe3, 0xe6, 0xea);
 const BLUE: RGBColor = RGBColor(0x1b, 0x6e, 0xc2);
-const ORANGE: RGBColor = RGBColor(0xd9, 0x6c, 0x3a);
 const GREY: RGBColor = RGBColor(0x8a, 0x93, 0x9e);
 const MIB: f64 = (1 << 20) as f64;
 /// A line has about so many points, each the median of what was seen meanwhile.
@@ -30,7 +29,7 @@ struct Panel {
     lines: &'static [(&'static str, RGBColor, Value)],
 }
 
-const PANELS: [Panel; 4] = [
+const PANELS: [Panel; 5] = [
     Panel {
         title: "Memory, MiB",
         lines: &[
@@ -43,11 +42,17 @@ const PANELS: [Panel; 4] = [
         lines: &[("server", BLUE, |sample| Some(sample.server.fds as f64))],
     },
     Panel {
-        title: "Round trips, µs",
+        title: "Round trips, p50, µs",
         lines: &[
-            ("p50", BLUE, |sample| Some(sample.calls?.p50)),
-            ("p99", ORANGE, |sample| Some(sample.calls?.p99)),
-            ("plain sockets, p99", GREY, |sample| Some(sample.control?.p99)),
+            ("calls", BLUE, |sample| Some(sample.calls?.p50)),
+            ("plain sockets", GREY, |sample| Some(sample.control?.p50)),
+        ],
+    },
+    Panel {
+        title: "Round trips, p99, µs",
+        lines: &[
+            ("calls", BLUE, |sample| Some(sample.calls?.p99)),
+            ("plain sockets", GREY, |sample| Some(sample.control?.p99)),
         ],
     },
     Panel {
@@ -75,7 +80,7 @@ fn draw(panel: &Panel, samples: &[Sample], area: &Area<'_>) -> Outcome {
     let lines = panel.lines.iter().map(|&(_, color, value)| (color, points(samples, value)));
     let lines: Vec<_> = lines.collect();
     let all = || lines.iter().flat_map(|(_, points)| points);
-    let right = all().fold(1.0, |most, point| point.0.max(most));
+    let right = samples.last().map_or(1.0, |sample| sample.at);
     let top = all().fold(1.0, |most, point| point.1.max(most)) * 1.1;
     let mut chart = ChartBuilder::on(area)
         .margin(MARGIN)
@@ -90,7 +95,8 @@ fn draw(panel: &Panel, samples: &[Sample], area: &Area<'_>) -> Outcome {
         .bold_line_style(GRID)
         .axis_style(GRID)
         .label_style(text(14))
-        .x_label_formatter(&|minutes| format!("{minutes:.1} min"))
+        .x_label_formatter(&|seconds| format!("{seconds:.0} s"))
+        .y_label_formatter(&|value| format!("{}", (value * 10.0).round() / 10.0))
         .y_labels(5)
         .draw()?;
     for (color, points) in lines {
@@ -116,12 +122,12 @@ fn text(size: i32) -> TextStyle<'static> {
     TextStyle::from((FONT, size)).color(&INK)
 }
 
-/// Minutes and medians.
+/// Seconds and medians.
 fn points(samples: &[Sample], value: Value) -> Vec<(f64, f64)> {
     let chunks = samples.chunks(samples.len().div_ceil(POINTS).max(1));
     let points = chunks.filter_map(|chunk| {
         let values: Vec<_> = chunk.iter().filter_map(value).collect();
-        (!values.is_empty()).then(|| (chunk[0].at / 60.0, median(&values)))
+        (!values.is_empty()).then(|| (chunk[0].at, median(&values)))
     });
     points.collect()
 }
