@@ -49,13 +49,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[command(name = "tofu-soak", version)]
 struct Args {
     /// How long, in minutes
-    #[arg(long, default_value_t = 30.0, conflicts_with = "seconds")]
+    #[arg(long, default_value = "30", value_parser = parse_amount, conflicts_with = "seconds")]
     minutes: f64,
     /// How long, in seconds
-    #[arg(long)]
+    #[arg(long, value_parser = parse_amount)]
     seconds: Option<f64>,
-    /// How much load; 1 keeps about half a core busy
-    #[arg(long, default_value_t = 1.0)]
+    /// How much load; 1 keeps some 40 % of a core busy
+    #[arg(long, default_value = "1", value_parser = parse_amount)]
     pace: f64,
     /// What all chance follows from
     #[arg(long, default_value_t = 1)]
@@ -127,6 +127,14 @@ fn run(args: &Args) -> Outcome<bool> {
     println!("{}\n\n{}", report::periods(&run), report::promises(&checks));
     run.broken.iter().for_each(|broken| println!("{broken}"));
     Ok(checks.iter().all(|check| check.is_kept))
+}
+
+/// A number above 0, and not so large that nobody can mean it.
+fn parse_amount(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(amount) if amount > 0.0 && amount <= 1e6 => Ok(amount),
+        _ => Err("must be a number above 0".into()),
+    }
 }
 
 /// Builds the tool beside this program.

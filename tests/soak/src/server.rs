@@ -23,7 +23,7 @@ pub(crate) struct Server {
 /// What a process takes at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts {
-    /// Bytes in memory.
+    /// Bytes in memory. The kernel counts in steps of some dozens of pages for each core.
     pub(crate) rss: u64,
     pub(crate) threads: u64,
     pub(crate) fds: u64,
