@@ -139,7 +139,7 @@ fn parse_amount(text: &str) -> Result<f64, String> {
 
 /// Builds the tool beside this program.
 fn build_tofu() -> Outcome<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     cargo.args(["build", "--locked", "--package", "tofu-cli", "--bin", "tofu"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
