@@ -24,7 +24,6 @@ pub struct Side {
 #[derive(Debug, Default)]
 struct Book {
     posted: Vec<Posted>,
-    returned: BTreeMap<u64, Status>,
     delivered: Vec<Header>,
 }
 
@@ -33,6 +32,18 @@ struct Posted {
     opcode: Opcode,
     id: u64,
     body: Box<[u8]>,
+    /// Why it came back, if it did.
+    returned: Option<Status>,
+}
+
+impl Posted {
+    /// Whether this is it, and not back yet. A Hello or Welcome comes back as the answer to itself.
+    fn is(&self, message: &Message) -> bool {
+        let opcodes = [Some(self.opcode), self.opcode.answer()];
+        self.returned.is_none()
+            && self.id == message.id()
+            && opcodes.contains(&Some(message.opcode()))
+    }
 }
 
 /// How a channel ended.
@@ -154,7 +165,7 @@ impl Side {
         // A ByeSignal is an act, not something to send.
         if opcode != Opcode::ByeSignal {
             let book = self.channels.entry(header.channel).or_default();
-            book.posted.push(Posted { opcode, id: header.id, body });
+            book.posted.push(Posted { opcode, id: header.id, body, returned: None });
         }
         Ok(header)
     }
@@ -212,13 +223,10 @@ impl Side {
     fn enter_returned(&mut self, message: &Message, status: Status) {
         let book = self.channels.get_mut(&message.channel());
         let book = book.unwrap_or_else(|| panic!("after the last word: {message:?}"));
-        let posted = book.posted.iter().find(|posted| posted.id == message.id());
-        let posted = posted.expect("it was posted");
-        let answered = posted.opcode.answer().unwrap_or(posted.opcode);
-        assert!([posted.opcode, answered].contains(&message.opcode()), "{message:?}");
+        let posted = book.posted.iter_mut().find(|posted| posted.is(message));
+        let posted = posted.unwrap_or_else(|| panic!("not posted, or back before: {message:?}"));
         assert_eq!(message.body(), &*posted.body, "what comes back is intact");
-        let before = book.returned.insert(message.id(), status);
-        assert_eq!(before, None, "handed back twice: {message:?}");
+        posted.returned = Some(status);
     }
 
     /// The next thing, which must be a peer's message of this kind.
@@ -327,17 +335,16 @@ impl Side {
     pub fn end(&mut self, notice: Notice) -> End {
         assert_eq!(notice.status, Status::ChannelClosed);
         let book = self.channels.remove(&notice.channel).expect("one last word of a known channel");
-        let (reason, returned) = (notice.reason, &book.returned);
+        let reason = notice.reason;
         let because = if reason.is_success() { Status::ChannelClosed } else { reason };
-        assert!(returned.values().all(|&status| status == because), "{reason}: {book:?}");
-        let posted: Vec<_> = book.posted.iter().map(|posted| posted.id).collect();
-        let count = posted.iter().take_while(|id| !returned.contains_key(id)).count();
-        let (sent, back) = posted.split_at(count);
+        let count = book.posted.iter().take_while(|posted| posted.returned.is_none()).count();
+        let (sent, back) = book.posted.split_at(count);
         assert!(
-            back.iter().all(|id| returned.contains_key(id)),
-            "what is handed back is all from some message on: {book:?}"
+            back.iter().all(|posted| posted.returned == Some(because)),
+            "all that is handed back is from some message on, because of {reason}: {book:?}"
         );
-        End { reason, sent: sent.to_vec(), returned: back.to_vec(), delivered: book.delivered }
+        let ids = |posted: &[Posted]| posted.iter().map(|posted| posted.id).collect();
+        End { reason, sent: ids(sent), returned: ids(back), delivered: book.delivered }
     }
 
     /// Nothing is under way: so many channels are left, all messages are back, and nothing comes.

@@ -94,7 +94,7 @@ pub fn fill(side: &mut Side, channels: &[ChannelNumber]) {
     channels.iter().for_each(|&channel| side.say_all_it_may(channel, &LONG));
 }
 
-/// Sends while room comes about, until for a [`WHILE`] none has; how many went to each channel.
+/// Sends while room comes about, until for a while none has; how many went to each channel.
 ///
 /// # Panics
 /// When there is no end to what is taken, or something comes but messages.

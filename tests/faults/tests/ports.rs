@@ -1,5 +1,5 @@
 //! A port is used again at once, and a port is taken. That a client does not meet itself at a free one is in
-//! `link`.
+//! `own_port`.
 
 use tofu_faults::side::Side;
 use tofu_faults::stage::Stage;
