@@ -124,12 +124,6 @@ impl Wire {
         self.read_to_end()
     }
 
-    /// Waits until the server closes, or resets.
-    pub(crate) fn wait_for_close(&mut self) -> Outcome {
-        self.0.set_nonblocking(false)?;
-        self.read_to_end().map(drop)
-    }
-
     /// Ends the connection by a reset.
     pub(crate) fn reset(self) {
         // Where it is gone already there is nothing to reset.

@@ -3,6 +3,7 @@
 use super::Ground;
 use crate::Outcome;
 use crate::wire::{Wire, code, frame, header};
+use std::thread;
 
 /// Frames to one connection, one after the other.
 const ROW: usize = 1_000;
@@ -58,8 +59,8 @@ pub(super) fn unread(ground: &Ground) -> Outcome<u64> {
         wire.send(if nth % 2 == 0 { &small } else { &large });
         wires.push(wire);
     }
-    for wire in &mut wires {
-        wire.wait_for_close()?;
-    }
+    // By then the server has given up on the first of them. Who reads now would wait for the kernel, which
+    // keeps trying to deliver what the server has long let go of.
+    thread::sleep(3 * ground.setting.idle);
     Ok(wires.len() as u64)
 }
