@@ -1,10 +1,10 @@
-//! Copying bytes so that nothing can go wrong, and the compiler sees it: a length that does not fit takes
-//! or moves less, and never panics.
+//! Bytes: searched, read as numbers, copied and moved so that nothing can go wrong, and the compiler sees
+//! it. A length that does not fit takes or moves less, and never panics.
 
 use core::ops::Range;
 
-// Written out, since the standard library's searching and parsing are made for speed, not
-// for the flash of a board.
+// Searching and reading are written out, since the standard library's are made for speed, not for the
+// flash of a board.
 
 /// Where a byte stands first.
 #[inline(never)]

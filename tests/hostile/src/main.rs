@@ -4,7 +4,8 @@
 //! speak bytes and share no code with the engine. In all of it the server's memory stays within a sum
 //! of named terms, its neighbour is served, its application is told nothing that an engine would not tell,
 //! and when they are gone nothing of them is left.
-#![cfg_attr(not(target_os = "linux"), allow(dead_code))]
+//!
+//! Linux only: what the server takes is read from `/proc`.
 
 mod attacks;
 mod neighbour;
