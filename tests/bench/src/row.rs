@@ -2,8 +2,8 @@
 
 use crate::contenders::Contender;
 use crate::setting::Setting;
-use crate::stats::median;
 use std::fmt;
+use tofu_test_support::median;
 
 /// The values of some rounds.
 pub(crate) type Samples = Vec<(Contender, Vec<f64>)>;

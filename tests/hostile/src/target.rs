@@ -3,12 +3,13 @@
 use crate::Outcome;
 use crate::server::{Report, Setting};
 use procfs::process::Process;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
+use tofu_test_support::lines;
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -118,12 +119,4 @@ impl Drop for Target {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Reads lines for as long as there are any.
-fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    let mut all = BufReader::new(pipe).lines().map_while(Result::ok);
-    thread::spawn(move || all.all(|line| sender.send(line).is_ok()));
-    lines
 }

@@ -3,13 +3,13 @@
 use crate::{Outcome, PATIENCE};
 use procfs::process::Process;
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use tofu_test_support::lines;
 
 /// A running `tofu serve`; killed when dropped.
 pub(crate) struct Server {
@@ -58,11 +58,11 @@ impl Server {
             .process_group(0)
             .spawn()?;
         let process = Process::new(i32::try_from(child.id())?)?;
-        let lines = read_lines(child.stdout.take().ok_or("a process without stdout")?);
-        let complaints = read_lines(child.stderr.take().ok_or("a process without stderr")?);
+        let stdout = lines(child.stdout.take().ok_or("a process without stdout")?);
+        let complaints = lines(child.stderr.take().ok_or("a process without stderr")?);
         let mut server = Server { child, process, complaints, addresses: Vec::new() };
         for _ in 0..2 {
-            let line = lines.recv_timeout(PATIENCE).map_err(|_| "the server does not listen")?;
+            let line = stdout.recv_timeout(PATIENCE).map_err(|_| "the server does not listen")?;
             let address =
                 line.strip_prefix("listening ").ok_or("the server says something else")?;
             server.addresses.push(address.to_owned());
@@ -101,12 +101,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Reads lines for as long as there are any.
-fn read_lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    let mut all = BufReader::new(pipe).lines().map_while(Result::ok);
-    thread::spawn(move || all.all(|line| sender.send(line).is_ok()));
-    lines
 }

@@ -1,16 +1,6 @@
-//! Medians, and the slope of a line through points.
+//! The slope of a line through points.
 
-/// The value in the middle, of two the mean; NaN of none.
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.as_slice() {
-        [] => f64::NAN,
-        all if all.len() % 2 == 1 => all[middle],
-        all => all[middle - 1].midpoint(all[middle]),
-    }
-}
+use tofu_test_support::median;
 
 /// The median of the slopes between all pairs of points (Theil and Sen): a few that lie far off
 /// change nothing. NaN of less than two.
@@ -24,13 +14,6 @@ pub(crate) fn slope(points: &[(f64, f64)]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert!(median(&[]).is_nan());
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
 
     #[test]
     fn a_slope_is_that_of_most_points() {

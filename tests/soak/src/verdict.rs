@@ -6,7 +6,8 @@
 
 use crate::ledger::{Counts, Kind};
 use crate::samples::{Run, Sample};
-use crate::stats::{median, slope};
+use crate::stats::slope;
+use tofu_test_support::median;
 
 /// No longer than this belongs to the warm-up.
 const LONGEST_WARM_UP: f64 = 300.0;

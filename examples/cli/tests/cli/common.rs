@@ -1,11 +1,12 @@
 //! The `tofu` binary, run for real, and never for ever.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use tofu_test_support::lines;
 
 /// How long one run of the tool may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,10 +69,10 @@ impl Serve {
         command.args(addresses).args(options).stdin(Stdio::null());
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tool starts");
-        let lines = read_lines(child.stdout.take().expect("stdout is a pipe"));
-        let stderr = read_lines(child.stderr.take().expect("stderr is a pipe"));
+        let stdout = lines(child.stdout.take().expect("stdout is a pipe"));
+        let stderr = lines(child.stderr.take().expect("stderr is a pipe"));
         let listening = addresses.iter().map(|_| {
-            let line = lines.recv_timeout(PATIENCE).expect("it says where it listens");
+            let line = stdout.recv_timeout(PATIENCE).expect("it says where it listens");
             line.strip_prefix("listening ").expect("nothing else is said").to_owned()
         });
         let mut listening: Vec<_> = listening.collect();
@@ -126,14 +127,6 @@ impl Drop for Serve {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Reads lines for as long as there are any.
-fn read_lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, lines) = mpsc::channel();
-    let mut all = BufReader::new(pipe).lines().map_while(Result::ok);
-    thread::spawn(move || all.all(|line| sender.send(line).is_ok()));
-    lines
 }
 
 /// Bytes that look random, the same for the same seed.

@@ -2,11 +2,11 @@
 
 use crate::machine::Machine;
 use crate::row::{Baseline, Goal, Row};
-use crate::stats::median;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io;
 use std::path::Path;
+use tofu_test_support::median;
 
 /// Writes all rows.
 pub(super) fn write(machine: &Machine, rows: &[Row], path: &Path) -> io::Result<()> {

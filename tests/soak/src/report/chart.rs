@@ -2,12 +2,12 @@
 
 use crate::Outcome;
 use crate::samples::{Run, Sample};
-use crate::stats::median;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::path::Path;
+use tofu_test_support::median;
 
 const WIDTH: u32 = 1_200;
 const PANEL_HEIGHT: u32 = 240;

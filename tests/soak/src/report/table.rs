@@ -2,10 +2,10 @@
 
 use crate::samples::{Run, Sample};
 use crate::server::Facts;
-use crate::stats::median;
 use crate::verdict::Check;
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
+use tofu_test_support::median;
 
 const MIB: f64 = (1 << 20) as f64;
 /// A row is so many seconds, or a sixth of a shorter run.
