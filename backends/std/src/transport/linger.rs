@@ -20,6 +20,9 @@ pub(super) const MOST: usize = 1024;
 const SCRATCH: usize = 64 * 1024;
 /// How often before others get their turn.
 const READS: u32 = 4;
+/// How many sockets are looked at before others get their turn, and how many are given up: a
+/// thousand may end at once, and closing one takes a while.
+const VISITS: usize = 8;
 
 /// The sockets that linger.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub(super) struct Lingering {
     free: Vec<u16>,
     /// In order of their end. Some may have left; the first has not.
     order: VecDeque<(Instant, Key)>,
+    /// Something happened to these, at that time. Some may have left.
+    reported: VecDeque<(Instant, Key)>,
     scratch: Vec<u8>,
 }
 
@@ -76,8 +81,26 @@ impl Lingering {
         self.order.push_back((now + TIME, key));
     }
 
-    /// Something happened to one of them.
-    pub(super) fn visit(&mut self, key: Key, registry: &Registry) {
+    /// Something happened to one of them. It is looked at in [`Lingering::tend`].
+    pub(super) fn report(&mut self, key: Key) {
+        self.reported.push_back((Instant::now(), key));
+    }
+
+    /// Looks at those something happened to, and ends those that have lingered enough: a few of each.
+    pub(super) fn tend(&mut self, now: Instant, registry: &Registry) {
+        for _ in 0..VISITS {
+            let Some((_, key)) = self.reported.pop_front() else { break };
+            self.visit(key, registry);
+        }
+        for _ in 0..VISITS {
+            if self.order.front().is_none_or(|&(due, _)| due > now) {
+                break;
+            }
+            self.drop_first();
+        }
+    }
+
+    fn visit(&mut self, key: Key, registry: &Registry) {
         let index = usize::from(key.index);
         let Some(place) = self.places.get_mut(index).filter(|place| place.key == key) else {
             return;
@@ -100,15 +123,10 @@ impl Lingering {
         }
     }
 
-    /// When the first has lingered enough.
+    /// When [`Lingering::tend`] has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.order.front().map(|&(due, _)| due)
-    }
-
-    pub(super) fn expire(&mut self, now: Instant) {
-        while self.deadline().is_some_and(|due| due <= now) {
-            self.drop_first();
-        }
+        let first = [self.reported.front(), self.order.front()];
+        first.into_iter().flatten().map(|&(due, _)| due).min()
     }
 
     pub(super) fn len(&self) -> usize {

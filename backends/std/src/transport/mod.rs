@@ -93,7 +93,7 @@ impl Sockets {
             }
             match Owner::of(event.token()) {
                 Owner::Link(key) => self.take_event(key, event),
-                Owner::Lingering(key) => self.lingering.visit(key, &self.registry),
+                Owner::Lingering(key) => self.lingering.report(key),
             }
         }
     }
@@ -110,10 +110,10 @@ impl Sockets {
         self.lingering.deadline().into_iter().chain(retry).chain(attempt).min()
     }
 
-    /// Ends what has lingered enough, tries again what is to be tried again, and gives up addresses
-    /// that do not answer.
+    /// Sees to what lingers, tries again what is to be tried again, and gives up addresses that do
+    /// not answer.
     pub(crate) fn expire(&mut self, now: Instant) {
-        self.lingering.expire(now);
+        self.lingering.tend(now, &self.registry);
         while let Some(&(due, key)) = self.retries.front()
             && due <= now
         {
