@@ -16,6 +16,8 @@ macro_rules! planted {
     }};
 }
 
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod driver;
 mod engine;
 mod group;

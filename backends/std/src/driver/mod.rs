@@ -73,6 +73,8 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn start(options: &crate::Options) -> io::Result<Arc<Driver>> {
+        #[cfg(target_os = "linux")]
+        crate::descriptors::reserve(options.protocol.listener_channels);
         let (poller, waker) = Poller::new()?;
         let sockets = Sockets::new(poller.registry().try_clone()?, waker.clone());
         let pool = Arc::new(Pool::new());
