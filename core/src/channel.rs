@@ -89,9 +89,11 @@ pub(crate) enum Place {
     None,
     /// The engine's: to be read.
     Reading,
+    /// The engine's: to be read when the others have had their turn.
+    ReadingLater,
     /// Its group's: its next frame waits for a message of this class.
     Parked(usize),
-    /// Its group's: waits for the staging buffer.
+    /// Its group's: waits for the staging buffer, or for the receiver to catch up.
     Blocked,
     /// None: the notice of its last frame that was too long has to be received first.
     AwaitNotice,
@@ -110,10 +112,14 @@ pub struct Channel<P: Platform> {
     pub(crate) abort: Option<Status>,
     /// Sending failed; what came before is still read.
     pub(crate) send_failed: Option<Status>,
+    /// With what unsent messages came back before its end, which is for the same reason then.
+    pub(crate) returned: Option<Status>,
     /// Waits for the transport to become writable.
     pub(crate) write_blocked: bool,
     /// What [`Transport::want_write`](crate::Transport::want_write) was told last.
     pub(crate) wants_write: bool,
+    /// Had more than its turn when it was read last, or brought little, or nothing yet: others come first.
+    pub(crate) later: bool,
     /// Not read while it holds its share in unread messages and unsent answers.
     pub(crate) held: bool,
     /// A notice other than `channel_closed` waits in the group's queue.
@@ -166,8 +172,10 @@ impl<P: Platform> Channel<P> {
             peer_bye: false,
             abort: None,
             send_failed: None,
+            returned: None,
             write_blocked: false,
             wants_write: false,
+            later: phase == Phase::AwaitHello,
             held: false,
             notice_waits: false,
             accept_failing: false,

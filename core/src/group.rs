@@ -29,7 +29,7 @@ pub struct Group<P: Platform> {
     /// Channels whose next frame waits for a message, by size class.
     pub(crate) parked: [List; MAX_CLASSES],
     pub(crate) parked_count: u32,
-    /// Channels that wait for the staging buffer.
+    /// Channels that wait for the staging buffer, or for the receiver to catch up.
     pub(crate) blocked: List,
     /// `pool_empty` was said in this episode.
     pub(crate) pool_empty_said: bool,

@@ -32,7 +32,7 @@ pub struct Options {
     ///
     /// A channel takes a message for each frame that it has begun to send, and may leave it at that until
     /// the frame times out. With fewer channels than half of the pool's messages, strangers who do no more
-    /// than that cannot keep others of their group from being read.
+    /// than that, or never read their answers, cannot keep others from being served.
     pub listener_channels: u16,
 }
 

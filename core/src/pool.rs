@@ -38,6 +38,7 @@ pub struct Pool<P: Platform> {
 pub(crate) struct Stock {
     /// 0 where there is no such class.
     size: AtomicUsize,
+    capacity: AtomicU16,
     free: AtomicU16,
 }
 
@@ -50,6 +51,17 @@ impl Stock {
     /// How many of its messages are free.
     pub(crate) fn free(&self) -> u16 {
         self.free.load(Ordering::Relaxed)
+    }
+
+    /// How many are kept so that each of so many channels can have one: half of them at most.
+    fn kept(&self, channels: u32) -> u16 {
+        let half = self.capacity.load(Ordering::Relaxed) / 2;
+        u16::try_from(channels).map_or(half, |channels| channels.min(half))
+    }
+
+    /// How many are free for channels that have one already, of so many channels.
+    pub(crate) fn spare(&self, channels: u32) -> u16 {
+        self.free().saturating_sub(self.kept(channels))
     }
 
     fn set_free(&self, free: u16) {
@@ -159,11 +171,12 @@ impl<P: Platform> Pool<P> {
         Pool { state: P::PoolLock::new(state), stocks: Default::default() }
     }
 
-    /// Whether more than `held` messages of a class are free. If not, the waker is called at the
-    /// next return.
+    /// Whether more than `held` messages of a class are free, besides those kept for so many
+    /// channels. If not, the waker is called at the next return.
     #[inline(never)] // Once, for a board.
-    fn has_room(&self, class: usize, held: u16) -> bool {
+    fn has_room(&self, class: usize, held: u16, channels: u32) -> bool {
         let Some(stock) = self.stocks.get(class) else { return false };
+        let held = held.saturating_add(stock.kept(channels));
         if stock.free() <= held {
             self.state.with(|state| {
                 // One may have come back by now.
@@ -177,6 +190,7 @@ impl<P: Platform> Pool<P> {
     fn note(&self, state: &PoolState<P>) {
         for (stock, class) in self.stocks.iter().zip(state.classes.as_slice()) {
             stock.size.store(class.size, Ordering::Relaxed);
+            stock.capacity.store(class.capacity, Ordering::Relaxed);
             stock.set_free(class.count_free());
         }
     }
@@ -306,26 +320,23 @@ impl<P: Platform> Pool<P> {
     }
 
     /// Whether more than `held` messages of a class are free, for somebody who was refused before: there
-    /// should be some more, so that reading does not stop and go with each message, unless
-    /// he holds none. If not, the waker is called at the next return.
+    /// should be some more, so that reading does not stop and go with each message. If not, the
+    /// waker is called at the next return.
     pub(crate) fn has_room_again(&self, class: usize, held: u16) -> bool {
-        let margin = self.state.with(|state| {
-            let capacity = state.classes.as_slice().get(class).map_or(0, |class| class.capacity);
-            if held == 0 { 0 } else { capacity / 8 }
-        });
-        self.has_room(class, held.saturating_add(margin.unwrap_or_default()))
+        let free = self.stocks.get(class).map_or(0, Stock::free);
+        self.has_room(class, held.saturating_add(free / 8), 0)
     }
 
     /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
-    /// largest if it is too long for all. Whether it may join `held` of each class: the first
-    /// always, each further one while more are free than that. If not, the waker is called
-    /// at the next return.
-    pub(crate) fn admit(&self, message: &mut Message<P>, held: &PerClass) -> bool {
+    /// largest if it is too long for all. Whether it may join `held` of each class on one of so many
+    /// channels: the first always, each further one while more are spare than that. If not, the
+    /// waker is called at the next return.
+    pub(crate) fn admit(&self, message: &mut Message<P>, held: &PerClass, channels: u32) -> bool {
         let last = self.stocks().count().saturating_sub(1);
         let class = self.class_of(message.capacity()).min(last);
         message.set_class(class);
         match count(held, class).checked_sub(1) {
-            Some(others) => self.has_room(class, others),
+            Some(others) => self.has_room(class, others, channels),
             None => true,
         }
     }

@@ -74,6 +74,10 @@ impl Default for Queue {
 }
 
 impl Queue {
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -10,12 +10,20 @@ use crate::message::Message;
 use crate::platform::Platform;
 use crate::pool::{PerClass, Pool, count, known_class};
 use crate::queue::{Item, Notice};
+use crate::storage::Table;
 use crate::timer::Timer;
 use crate::transport::{Close, Link, Transport};
 use core::task::Poll;
 
 /// The bytes after which the next channel gets its turn: a usual staging buffer.
 const QUOTA: usize = 16 * 1024;
+
+/// How far reading runs ahead of a group's receiver, in messages and notices that wait: what is read
+/// beyond that only grows older. It goes on at half of it.
+const AHEAD: u32 = 256;
+
+/// The bytes that a visit is worth though they make no frame whole.
+const LITTLE: usize = 512;
 
 /// The frame a channel is being read.
 pub(crate) struct Frame<P: Platform> {
@@ -116,18 +124,22 @@ impl<P: Platform> Engine<P> {
     /// Reads one channel until there is no more, it had its turn, or something holds it up.
     pub(crate) fn read_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
         let Some(group) = self.group_index_of(slot) else { return };
+        if self.waiting_in(group) >= AHEAD {
+            return self.block(slot, group);
+        }
         if let Staging::Of(owner) = self.staging_for(slot, group)
             && self.drain(owner, group, io, left) == Drained::Budget
         {
             return self.enqueue_read(slot);
         }
-        let (mut read, mut more) = (0, true);
+        let before = self.moved;
+        let (mut read, mut more, mut again) = (0, true, false);
         while self.is_readable(slot) {
             match self.drain(slot, group, io, left) {
                 Drained::Empty if !more => break,
                 Drained::Empty if read < QUOTA => {}
                 Drained::Empty | Drained::Budget => {
-                    self.enqueue_read(slot);
+                    again = true;
                     break;
                 }
                 Drained::Parked => return,
@@ -147,6 +159,12 @@ impl<P: Platform> Engine<P> {
                 Fetched::Block => return self.block(slot, group),
                 Fetched::Hold => return self.hold(slot),
             }
+        }
+        if let Some(channel) = self.channels.get_mut(slot).filter(|_| read > 0) {
+            channel.later = again || (read < LITTLE && self.moved == before);
+        }
+        if again {
+            self.enqueue_read(slot);
         }
         self.watch_frame(slot);
     }
@@ -190,17 +208,34 @@ impl<P: Platform> Engine<P> {
             debug!("pool is empty, reading stops");
             self.deliver(index, Item::Notice(Notice::of_group(Status::PoolEmpty)));
         }
+        self.return_unsendable(slot);
         self.release_staging(slot, index);
         Drained::Parked
     }
 
-    /// Puts a channel aside until the staging buffer of its group is free.
+    /// Puts a channel aside until its group's staging buffer is free, or its receiver catches up.
     fn block(&mut self, slot: u32, group: u32) {
         self.stop_timer(slot, Timer::Frame);
         let Some(channel) = self.channels.get_mut(slot) else { return };
         channel.place = Place::Blocked;
         if let Some(group) = self.groups.get_mut(group) {
             group.blocked.push_back(self.channels.as_mut_slice(), slot);
+        }
+    }
+
+    /// Goes on reading where the receiver of a group has caught up.
+    pub(crate) fn catch_up(&mut self, index: u32) {
+        if self.waiting_in(index) == AHEAD / 2 {
+            self.unblock(index);
+        }
+    }
+
+    /// How much waits to be received; where so few messages can wait that reading never stops for
+    /// it, the compiler knows that it is not asked.
+    fn waiting_in(&self, index: u32) -> u32 {
+        match self.groups.get(index) {
+            Some(group) if P::FreeList::CAPACITY >= AHEAD as usize / 2 => group.queue.len(),
+            _ => 0,
         }
     }
 
@@ -243,12 +278,13 @@ impl<P: Platform> Engine<P> {
     /// share, nothing else would end the wait.
     fn fetch(&mut self, slot: u32, group_index: u32, io: &mut impl Transport) -> Fetched {
         let held = matches!(self.staging_for(slot, group_index), Staging::Held);
+        let channels = self.channels.used();
         let (Some(channel), Some(group)) =
             (self.channels.get_mut(slot), self.groups.get_mut(group_index))
         else {
             return Fetched::Pending;
         };
-        let window = if held { None } else { window(channel, group, &self.pool) };
+        let window = if held { None } else { window(channel, group, &self.pool, channels) };
         let frame = &mut channel.frame;
         let rest: &mut [u8] = match &mut frame.message {
             Some(message) => message.unfilled(frame.have),
@@ -426,17 +462,25 @@ impl<P: Platform> Engine<P> {
 /// How many bytes may be read ahead on a channel; `None` while it holds its share. Of each size class no
 /// more frames can begin in them than the shares have room for, so that a frame which has to
 /// wait leaves nothing behind that would hold up the group's other channels.
-fn window<P: Platform>(channel: &Channel<P>, group: &Group<P>, pool: &Pool<P>) -> Option<usize> {
+fn window<P: Platform>(
+    channel: &Channel<P>,
+    group: &Group<P>,
+    pool: &Pool<P>,
+    channels: u32,
+) -> Option<usize> {
     let staging = group.staging.len();
     let mut window = staging;
     let mut smaller = 0;
     for (class, stock) in pool.stocks().enumerate() {
         let mut room = stock.free().saturating_sub(count(&group.unread, class));
-        // Half of a channel's share, so that what others take meanwhile costs no refusal to an
-        // application that answers each.
-        let held = channel.holds(class);
-        if held > 0 && channel.send_failed.is_none() {
-            room = room.min((stock.free() / 2).checked_sub(held).filter(|rest| *rest > 0)?);
+        let (spare, held) = (stock.spare(channels), channel.holds(class));
+        if channel.send_failed.is_none() {
+            room = room.min(match held {
+                0 => spare.max(1),
+                // Half of a channel's share, so that what others take meanwhile costs no refusal to
+                // an application that answers each.
+                _ => (spare / 2).checked_sub(held).filter(|rest| *rest > 0)?,
+            });
         }
         // Each message that is taken makes one fewer free and one more held.
         let frames = usize::from(room.div_ceil(2));

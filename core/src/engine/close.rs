@@ -51,6 +51,7 @@ impl<P: Platform> Engine<P> {
         if matches!(channel.phase, Phase::Free | Phase::Closed) {
             return;
         }
+        let reason = channel.returned.unwrap_or(reason);
         if channel.has_link() {
             io.close(link_of(slot), how);
         }
@@ -104,6 +105,18 @@ impl<P: Platform> Engine<P> {
         self.finish(slot, Close::Graceful, status, io);
     }
 
+    /// Hands back what cannot be sent while the channel waits for a message to read what it received:
+    /// it may well hold those that everybody waits for.
+    pub(crate) fn return_unsendable(&mut self, slot: u32) {
+        let Some(channel) = self.channels.get_mut(slot) else {
+            return;
+        };
+        if let Some(status) = channel.send_failed {
+            channel.returned = Some(status);
+            self.hand_back_unsent(slot, status);
+        }
+    }
+
     fn hand_back_unsent(&mut self, slot: u32, reason: Status) {
         let status = if reason.is_success() { Status::ChannelClosed } else { reason };
         while let Some(message) = self.pop_unsent(slot) {
@@ -155,6 +168,7 @@ impl<P: Platform> Engine<P> {
 
     /// Takes a channel out of the reading lists and forgets what was read ahead for it.
     fn leave_place(&mut self, slot: u32) {
+        self.dequeue_read(slot);
         let index = self.group_index_of(slot);
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
@@ -163,9 +177,6 @@ impl<P: Platform> Engine<P> {
         channel.held = false;
         let group = index.and_then(|index| self.groups.get_mut(index));
         match (place, group) {
-            (Place::Reading, _) => {
-                self.reading.remove(self.channels.as_mut_slice(), slot);
-            }
             (Place::Waiting, _) => {
                 self.waiting.remove(self.channels.as_mut_slice(), slot);
             }

@@ -85,6 +85,8 @@ pub struct Engine<P: Platform> {
     /// Channels whose next frame waits for a message, in all groups.
     pub(crate) parked: u32,
     reading: List,
+    /// Those that keep us busy, or bring little: what the others leave of a turn is theirs.
+    reading_later: List,
     writing: List,
     /// Listeners that wait for a channel to end.
     waiting: List,
@@ -113,6 +115,7 @@ impl<P: Platform> Engine<P> {
             groups: Slab::new(),
             parked: 0,
             reading: List::new(Lane::Reading),
+            reading_later: List::new(Lane::Reading),
             writing: List::new(Lane::Writing),
             waiting: List::new(Lane::Reading),
             timers: Timers::new(options),
@@ -155,7 +158,7 @@ impl<P: Platform> Engine<P> {
     /// Whether a [`turn`](Engine::turn) would find something to do without
     /// anything happening on the transport.
     pub fn has_work(&self) -> bool {
-        !self.reading.is_empty() || !self.writing.is_empty()
+        !self.reading.is_empty() || !self.reading_later.is_empty() || !self.writing.is_empty()
     }
 
     /// Makes a channel group. `staging` is what bytes are read ahead into: 16 KiB make many small
@@ -259,7 +262,9 @@ impl<P: Platform> Engine<P> {
     }
 
     fn pop_item(&mut self, index: u32) -> Option<Item<P>> {
-        self.groups.get_mut(index)?.queue.pop(&mut self.nodes)
+        let item = self.groups.get_mut(index)?.queue.pop(&mut self.nodes);
+        self.catch_up(index);
+        item
     }
 
     /// Gives an item to the application: what it held is free for others.
@@ -358,17 +363,24 @@ impl<P: Platform> Engine<P> {
         };
         let reads = matches!(channel.phase, Phase::Listening | Phase::AwaitHello | Phase::Open);
         if reads && channel.place == Place::None && !channel.held {
-            channel.place = Place::Reading;
-            self.reading.push_back(self.channels.as_mut_slice(), slot);
+            let (place, list) = match channel.later {
+                false => (Place::Reading, &mut self.reading),
+                true => (Place::ReadingLater, &mut self.reading_later),
+            };
+            channel.place = place;
+            list.push_back(self.channels.as_mut_slice(), slot);
         }
     }
 
     pub(crate) fn dequeue_read(&mut self, slot: u32) {
         let Some(channel) = self.channels.get_mut(slot) else { return };
-        if channel.place == Place::Reading {
-            channel.place = Place::None;
-            self.reading.remove(self.channels.as_mut_slice(), slot);
-        }
+        let list = match channel.place {
+            Place::Reading => &mut self.reading,
+            Place::ReadingLater => &mut self.reading_later,
+            _ => return,
+        };
+        channel.place = Place::None;
+        list.remove(self.channels.as_mut_slice(), slot);
     }
 
     #[inline(never)] // Once, for a board.
@@ -417,7 +429,7 @@ impl<P: Platform> Engine<P> {
         group.pool_empty_said &= group.parked_count > 0;
     }
 
-    /// The staging buffer is free: whoever waited for it goes on.
+    /// The staging buffer is free, or the receiver catches up: whoever waited for it goes on.
     pub(crate) fn unblock(&mut self, index: u32) {
         loop {
             let Some(group) = self.groups.get_mut(index) else { return };

@@ -146,7 +146,7 @@ impl<P: Platform> Engine<P> {
         let slot =
             self.open_channel(group, side, Phase::Posted, bounds).ok_or(Status::PoolEmpty)?;
         self.complete_id(message);
-        self.pool.admit(message, &PerClass::default());
+        self.pool.admit(message, &PerClass::default(), 0);
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.id = message.id();
             message.set_channel(channel.number);
@@ -185,7 +185,7 @@ impl<P: Platform> Engine<P> {
             return Err(Status::ChannelClosed);
         }
         if opcode != Opcode::ByeSignal {
-            if channel.bye != Bye::None {
+            if channel.bye != Bye::None || channel.send_failed.is_some() {
                 return Err(Status::ChannelClosed);
             }
             let allowed = match channel.side {
@@ -197,7 +197,7 @@ impl<P: Platform> Engine<P> {
                 return Err(Status::NotAllowed);
             }
             self.check_nodes()?;
-            if !self.pool.admit(message, &channel.unsent) {
+            if !self.pool.admit(message, &channel.unsent, self.channels.used()) {
                 return Err(Status::PoolEmpty);
             }
             if opcode == Opcode::HelloResponse {

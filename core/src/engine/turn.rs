@@ -19,9 +19,12 @@ const EVENTS_PER_TURN: u32 = 1024;
 /// The most connections one listener accepts before others get their turn.
 const ACCEPTS: u32 = 16;
 
+/// The messages that a turn reads at least from channels which others come before.
+const LATER: u32 = 8;
+
 /// The most timeouts of a kind that one turn acts on. Thousands may be due at once, where as many
 /// connections came at once and said nothing.
-const EXPIRIES: u32 = 32;
+const EXPIRIES: u32 = 8;
 
 /// Making a connection, or finding it at its end, keeps the transport about as long as so many messages.
 const CONNECTION: u32 = 4;
@@ -48,10 +51,10 @@ impl<P: Platform> Engine<P> {
     /// or a few more, and receives as many; a connection that is accepted or ends counts as several.
     ///
     /// For the driver. Call it when the transport has news, when [`Turn::deadline`] passes,
-    /// after a post, and at once while [`Turn::more`] holds.
+    /// after a post, and at once while [`Turn::more`] or [`has_work`](Engine::has_work) says so: what
+    /// is received makes room for more.
     pub fn turn(&mut self, now: Instant, io: &mut impl Transport, budget: u32) -> Turn {
-        self.now = self.now.max(now);
-        self.moved = 0;
+        self.begin_turn(now);
         let more_events = self.take_events(io);
         // Each has its own budget, so that neither starves the other.
         self.write_all(io, &mut budget.max(1));
@@ -63,6 +66,23 @@ impl<P: Platform> Engine<P> {
         if self.now >= first_due {
             self.expire(io);
         }
+        self.end_turn(more_events)
+    }
+
+    /// Sends what was posted, as [`turn`](Engine::turn) does, and no more than that. For a driver
+    /// whose application has enough to receive for now: what is read beyond that only grows older.
+    pub fn flush(&mut self, now: Instant, io: &mut impl Transport, budget: u32) -> Turn {
+        self.begin_turn(now);
+        self.write_all(io, &mut budget.max(1));
+        self.end_turn(false)
+    }
+
+    fn begin_turn(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.moved = 0;
+    }
+
+    fn end_turn(&mut self, more_events: bool) -> Turn {
         self.stats.moved += u64::from(self.moved);
         let first_due = self.first_due();
         let deadline = (first_due < Instant::FAR).then_some(first_due);
@@ -242,21 +262,34 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    /// First those that have been quiet: who asks and waits is not to wait for those that send all
+    /// the time. These get a little in any case.
     fn read_all(&mut self, io: &mut impl Transport, left: &mut u32) {
-        let mut visits = self.channels.used();
-        while *left > 0 && visits > 0 {
-            visits -= 1;
-            let Some(slot) = self.reading.pop_front(self.channels.as_mut_slice()) else {
-                return;
-            };
-            let Some(channel) = self.channels.get_mut(slot) else {
-                return;
-            };
-            channel.place = Place::None;
-            match channel.phase {
-                Phase::Listening => self.accept(slot, io, left),
-                _ => self.read_channel(slot, io, left),
+        let (mut later, mut visits) = (false, self.channels.used());
+        loop {
+            let list = if later { &self.reading_later } else { &self.reading };
+            match list.front() {
+                Some(slot) if *left > 0 && visits > 0 => {
+                    let before = *left;
+                    self.read_one(slot, io, left);
+                    // It takes its time even where it brings nothing.
+                    *left = (*left).min(before - 1);
+                    visits -= 1;
+                }
+                _ if later => return,
+                _ => {
+                    (later, visits) = (true, self.channels.used());
+                    *left = (*left).max(LATER);
+                }
             }
+        }
+    }
+
+    fn read_one(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
+        self.dequeue_read(slot);
+        match self.channels.get(slot).map(|channel| channel.phase) {
+            Some(Phase::Listening) => self.accept(slot, io, left),
+            _ => self.read_channel(slot, io, left),
         }
     }
 

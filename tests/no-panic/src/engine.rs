@@ -20,6 +20,7 @@ pub(crate) fn reach<P: Platform>() -> Option<()> {
     see(Engine::<P>::receive(any()?, any()?));
     see(Engine::<P>::update_receiver(any()?, any()?, any()?));
     see(Engine::<P>::turn(any()?, any()?, &mut Wire, any()?));
+    see(Engine::<P>::flush(any()?, any()?, &mut Wire, any()?));
     Engine::<P>::shutdown(any()?);
     see(Engine::<P>::is_stopping(any()?));
     see(Received::<P>::channel(any()?));

@@ -49,7 +49,7 @@ impl Driver {
                 if core.batch.len() == put_off {
                     core.batch.end_row();
                 }
-                self.settle(core);
+                self.write(core);
             }
             patience = BUSY_FLUSH;
         }

@@ -138,17 +138,17 @@ impl Driver {
         let posted = match core.engine.post(group, message) {
             // What was put off holds part of the pool.
             Err(refused) if refused.status == Status::PoolEmpty && !core.batch.is_empty() => {
-                self.settle(core);
+                self.write(core);
                 core.engine.post(group, refused.message)
             }
             posted => posted,
         };
         let header = posted?;
         let more_to_come = core.engine.has_received(group);
-        if core.batch.add(header.frame_len(), more_to_come) {
-            self.settle(core);
-        } else {
-            self.expect_flush(core);
+        match core.batch.add(header.frame_len(), more_to_come) {
+            true if more_to_come => self.write(core),
+            true => self.settle(core),
+            false => self.expect_flush(core),
         }
         Ok(header)
     }
@@ -157,7 +157,7 @@ impl Driver {
     pub(crate) fn flush(&self) {
         let mut core = self.lock();
         if !core.batch.is_empty() {
-            self.settle(&mut core);
+            self.write(&mut core);
         }
     }
 
@@ -167,8 +167,13 @@ impl Driver {
         if core.broken {
             return None;
         }
+        let idle = !core.engine.has_work();
         let received = core.engine.receive(group);
         if received.is_some() {
+            if idle && core.engine.has_work() {
+                // It made room for more, and who polls does not know.
+                self.call_poller(core);
+            }
             return received;
         }
         core.batch.end_row();
@@ -255,6 +260,23 @@ impl Driver {
             return;
         }
         self.turn(core);
+        self.call_poller(core);
+    }
+
+    /// Writes what was put off, and reads nothing: else who answers one of many requests would bring in
+    /// more of them with each answer, and every one would wait for all those before it.
+    pub(super) fn write(&self, core: &mut Core) {
+        core.batch.write();
+        let now = self.engine_time(now());
+        let (turn, came_back) =
+            self.pool_bell.during(|| core.engine.flush(now, &mut core.sockets, BUDGET));
+        core.deadline = turn.deadline;
+        self.tell_room(came_back);
+        self.call_poller(core);
+    }
+
+    /// Sees to it that who polls knows what is to be done, and until when.
+    fn call_poller(&self, core: &Core) {
         if let Some(until) = core.seat.polling_until() {
             let due = core.next_deadline(self.start);
             let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
@@ -272,8 +294,7 @@ impl Driver {
         if core.broken {
             return;
         }
-        let passed = now.saturating_duration_since(self.start);
-        let now = tofu_core::Instant::ZERO.after(passed);
+        let now = self.engine_time(now);
         let mut came_back = false;
         for _ in 0..TURNS {
             let turn;
@@ -286,6 +307,16 @@ impl Driver {
                 break;
             }
         }
+        self.tell_room(came_back);
+    }
+
+    fn engine_time(&self, now: Instant) -> tofu_core::Instant {
+        tofu_core::Instant::ZERO.after(now.saturating_duration_since(self.start))
+    }
+
+    /// Tells those who wait for a message or for room, after a turn; the engine itself if some
+    /// came back since.
+    fn tell_room(&self, came_back: bool) {
         if came_back {
             // It came after the last look at those who wait for it.
             self.waker.wake();

@@ -89,7 +89,8 @@ impl Oracle {
         let peers_limits = self.limits_of_peer(index);
         let end = &mut self.ends[index];
         let signal = header.opcode == Opcode::ByeSignal;
-        let closing = end.signalled || end.doomed || (end.bye.is_some() && !signal);
+        // A ByeSignal may still cut short what is closing anyway.
+        let closing = end.signalled || (!signal && (end.doomed || end.bye.is_some()));
         let foreign = end.group != group;
         let too_long =
             end.knows_limits && peers_limits.is_some_and(|limits| exceeds(limits, &header));

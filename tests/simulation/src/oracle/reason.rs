@@ -122,7 +122,10 @@ impl Oracle {
         let engine = &self.engines[end.engine];
         // The wait begins with what was noticed first: the cut, or that the peer is gone.
         let gone = connection.closed[1 - end.side()].map_or(cut, |left| left.min(cut));
-        let waited = engine.jumped || closed.since(gone) >= engine.bye_timeout;
+        // What came back before the end gives its reason to the end, also where a frame was late.
+        let returned = end.returned_with.is_some();
+        let patience = if returned { engine.soonest } else { engine.bye_timeout };
+        let waited = engine.jumped || closed.since(gone) >= patience;
         let from_side = 1 - end.side();
         let whole = self.ends[from].out.whole_within(connection.read[from_side]);
         let delivered = self.ends[from].out.delivered;

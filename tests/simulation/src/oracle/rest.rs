@@ -90,9 +90,11 @@ impl Oracle {
             .and_then(|number| self.connections.get(&number))
             .is_some_and(|connection| connection.closed[end.side()].is_some());
         let stopping = self.engines[end.engine].stopping;
-        let overdue = end.signalled || end.doomed || given_back || stopping;
+        // What came before is received first, if sending failed.
+        let doomed = end.doomed && !self.may_stop_reading(end, calm);
+        let overdue = end.signalled || doomed || given_back || stopping;
         let engine = end.engine;
-        let (signalled, doomed) = (end.signalled, end.doomed);
+        let signalled = end.signalled;
         self.check(!overdue, "channel_closed comes", || {
             format!(
                 "e{engine} says nothing: signalled {signalled}, posts refused {doomed}, \
@@ -125,10 +127,9 @@ impl Oracle {
         // A frame that a stranger does not finish is in use, and counts as unread besides. Who holds unread
         // messages goes on only when some more than his share are free.
         let unfinished = self.strangers(engine);
-        let margin = |count: usize| if unfinished == 0 { 0 } else { count / 8 };
         used.iter().zip(classes).any(|(used, &(_, count))| {
-            let count = usize::from(count);
-            used + 2 * unfinished + margin(count) >= count
+            let free = usize::from(count).saturating_sub(used + unfinished);
+            free - free / 8 <= unfinished
         })
     }
 

@@ -1,0 +1,315 @@
+//! Nobody starves the others: who sends all the time, who never reads, who brings a byte at a time. A
+//! transport whose peers do just that.
+#![allow(missing_docs)]
+
+use core::fmt;
+use core::task::Poll;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use tofu_core::{
+    Address, ChannelNumber, Close, Engine, GroupId, Header, Instant, Link, LocalLock, Message,
+    Opcode, Options, Pool, Ready, Received, Status, Transport,
+};
+
+/// Messages of the pool; more than reading ever runs ahead.
+const MESSAGES: usize = 1024;
+const CHANNELS: usize = 64;
+/// Messages that one turn moves.
+const BUDGET: u32 = 16;
+/// What is read ahead: fewer messages than a turn moves, so that none is left behind for the next.
+const STAGING: usize = 256;
+
+tofu_core::platform! {
+    struct Host {
+        buffer: Box<[u8]>,
+        pool: Rc<Pool<Host>>,
+        lock: LocalLock,
+        classes: 1,
+        messages: MESSAGES,
+        channels: CHANNELS,
+        groups: 1,
+    }
+    allocate: |len| Some(vec![0; len].into_boxed_slice()),
+}
+
+/// A peer, and what it does.
+#[derive(Default)]
+struct Peer {
+    /// What it sent and we did not read.
+    bytes: VecDeque<u8>,
+    /// It sends the same again when that is read.
+    floods: bool,
+    /// It takes nothing.
+    deaf: bool,
+    /// It is gone: nothing can be sent, and nothing comes after what it sent.
+    gone: bool,
+    reads: usize,
+}
+
+/// Peers that connect to the one listener, in order.
+#[derive(Default)]
+struct Peers {
+    ready: VecDeque<(Link, Ready)>,
+    peers: Vec<Peer>,
+    links: Vec<Link>,
+}
+
+impl Peers {
+    fn of(&mut self, link: Link) -> &mut Peer {
+        let index = self.links.iter().position(|&other| other == link).expect("it was accepted");
+        &mut self.peers[index]
+    }
+
+    /// A peer sends this.
+    fn send(&mut self, peer: usize, bytes: &[u8]) {
+        self.peers[peer].bytes.extend(bytes);
+        self.ready.push_back((self.links[peer], Ready::Readable));
+    }
+}
+
+impl Transport for Peers {
+    fn listen(&mut self, link: Link, _: &Address<'_>) -> Result<(), Status> {
+        self.ready.extend([(link, Ready::Opened), (link, Ready::Readable)]);
+        Ok(())
+    }
+
+    fn connect(&mut self, _: Link, _: &Address<'_>) -> Result<(), Status> {
+        Err(Status::ConnectFailed)
+    }
+
+    fn local_address(&self, _: Link, _: &mut dyn fmt::Write) -> fmt::Result {
+        Err(fmt::Error)
+    }
+
+    fn accept(&mut self, _: Link, link: Link) -> Poll<Result<(), Status>> {
+        if self.links.len() == self.peers.len() {
+            return Poll::Pending;
+        }
+        self.links.push(link);
+        Poll::Ready(Ok(()))
+    }
+
+    fn recv(&mut self, link: Link, bufs: &mut [&mut [u8]]) -> Poll<Result<usize, Status>> {
+        let peer = self.of(link);
+        peer.reads += 1;
+        let mut count = 0;
+        for byte in bufs.iter_mut().flat_map(|buf| buf.iter_mut()) {
+            let Some(sent) = peer.bytes.pop_front() else { break };
+            if peer.floods {
+                peer.bytes.push_back(sent);
+            }
+            *byte = sent;
+            count += 1;
+        }
+        if count == 0 && !peer.gone { Poll::Pending } else { Poll::Ready(Ok(count)) }
+    }
+
+    fn send(&mut self, link: Link, bufs: &[&[u8]]) -> Poll<Result<usize, Status>> {
+        let peer = self.of(link);
+        match (peer.gone, peer.deaf) {
+            (true, _) => Poll::Ready(Err(Status::PeerDisconnected)),
+            (_, true) => Poll::Pending,
+            _ => Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum())),
+        }
+    }
+
+    fn want_write(&mut self, _: Link, _: bool) {}
+
+    fn next_ready(&mut self) -> Option<(Link, Ready)> {
+        self.ready.pop_front()
+    }
+
+    fn close(&mut self, _: Link, _: Close) {}
+}
+
+fn frame(opcode: Opcode, id: u64, body: &[u8]) -> Vec<u8> {
+    let body_len = u16::try_from(body.len()).unwrap();
+    let mut bytes = Header { opcode, id, body_len, ..Header::default() }.encode().to_vec();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// An engine, its group, and peers that said hello.
+struct Rig {
+    engine: Engine<Host>,
+    group: GroupId,
+    io: Peers,
+    channels: Vec<ChannelNumber>,
+}
+
+impl Rig {
+    fn new(messages: u16, peers: usize) -> Rig {
+        let pool = Pool::new();
+        pool.add_class(512, messages);
+        let mut engine = Engine::<Host>::new(Rc::new(pool), &Options::DEFAULT);
+        let Ok(group) = engine.open_group(vec![0; STAGING].into_boxed_slice()) else {
+            panic!("the first")
+        };
+        let mut welcome = engine.get().unwrap();
+        welcome.listen_on("mem|here").unwrap();
+        engine.post(group, welcome).unwrap();
+        let io = Peers { peers: (0..peers).map(|_| Peer::default()).collect(), ..Peers::default() };
+        let mut rig = Rig { engine, group, io, channels: Vec::new() };
+        rig.settle();
+        assert!(matches!(rig.receive(), Some(Received::Returned(_, Status::Success))));
+        for peer in 0..peers {
+            rig.io.send(peer, &frame(Opcode::HelloRequest, 1, b""));
+            rig.settle();
+            let channel = rig.peers_message().channel();
+            rig.channels.push(channel);
+        }
+        rig
+    }
+
+    fn turn(&mut self) -> bool {
+        self.engine.turn(Instant::ZERO, &mut self.io, BUDGET).more || !self.io.ready.is_empty()
+    }
+
+    /// Turns until there is nothing more to do.
+    fn settle(&mut self) {
+        while self.turn() {}
+    }
+
+    fn receive(&mut self) -> Option<Received<Host>> {
+        self.engine.receive(self.group)
+    }
+
+    fn peers_message(&mut self) -> Message<Host> {
+        match self.receive() {
+            Some(Received::Peer(message)) => message,
+            other => panic!("instead of a peer's message came {other:?}"),
+        }
+    }
+
+    fn answer(&mut self, mut request: Message<Host>) {
+        request.reply().unwrap();
+        self.engine.post(self.group, request).unwrap();
+    }
+}
+
+#[test]
+fn who_asks_and_waits_comes_before_who_sends_all_the_time() {
+    let mut rig = Rig::new(1_000, 9);
+    let request = frame(Opcode::Request, 7, b"again");
+    for peer in 0..8 {
+        rig.io.peers[peer].floods = true;
+        rig.io.send(peer, &request.repeat(8));
+    }
+    // Each had its turn.
+    for _ in 0..8 {
+        rig.turn();
+        while rig.receive().is_some() {}
+    }
+    rig.io.send(8, &frame(Opcode::Request, 7, b"once"));
+    rig.turn();
+    assert_eq!(rig.peers_message().body(), b"once");
+    // And those are not forgotten.
+    rig.turn();
+    assert_eq!(rig.peers_message().body(), b"again");
+}
+
+#[test]
+fn a_byte_from_each_of_a_crowd_keeps_nobody_waiting() {
+    let crowd = CHANNELS - 2;
+    let mut rig = Rig::new(1_000, crowd + 1);
+    let request = frame(Opcode::Request, 7, b"bit by bit");
+    for (nth, byte) in request.iter().enumerate() {
+        for peer in 0..crowd {
+            rig.io.send(peer, &[*byte]);
+        }
+        rig.io.send(crowd, &frame(Opcode::Request, 8, b"at once"));
+        let before: usize = rig.io.peers.iter().map(|peer| peer.reads).sum();
+        rig.turn();
+        let reads = rig.io.peers.iter().map(|peer| peer.reads).sum::<usize>() - before;
+        assert!(reads <= 2 * BUDGET as usize, "{reads} reads in one turn");
+        // The first byte told us nothing about who is slow.
+        while nth == 0 && !rig.engine.has_received(rig.group) {
+            rig.turn();
+        }
+        assert_eq!(rig.peers_message().body(), b"at once");
+        rig.settle();
+    }
+    for _ in 0..crowd {
+        assert_eq!(rig.peers_message().body(), b"bit by bit");
+    }
+}
+
+#[test]
+fn reading_does_not_run_far_ahead_of_the_receiver() {
+    let mut rig = Rig::new(1_000, 2);
+    for peer in 0..2 {
+        rig.io.peers[peer].floods = true;
+        rig.io.send(peer, &frame(Opcode::Signal, 7, b"more"));
+    }
+    rig.settle();
+    let waiting = 1_000 - rig.engine.pool().free();
+    assert!((256..=256 + BUDGET as usize).contains(&waiting), "{waiting} messages wait");
+    let mut received = 0;
+    while !rig.engine.has_work() {
+        rig.peers_message();
+        received += 1;
+    }
+    assert!((128..200).contains(&received), "it goes on after {received} are received");
+}
+
+#[test]
+fn who_never_reads_leaves_a_message_for_each_of_the_others() {
+    let flooding = CHANNELS - 2;
+    let mut rig = Rig::new(200, flooding + 1);
+    let request = frame(Opcode::Request, 7, b"an answer, please");
+    for peer in 0..flooding {
+        let peer_state = &mut rig.io.peers[peer];
+        (peer_state.floods, peer_state.deaf) = (true, true);
+        rig.io.send(peer, &request.repeat(20));
+        // The first of them have all the pool to themselves.
+        loop {
+            let more = rig.turn();
+            while let Some(Received::Peer(message)) = rig.receive() {
+                rig.answer(message);
+            }
+            if !more && !rig.engine.has_received(rig.group) {
+                break;
+            }
+        }
+    }
+    let free = rig.engine.pool().free();
+    assert!(free > 0, "all 200 messages are answers nobody reads");
+    rig.io.send(flooding, &frame(Opcode::Request, 8, b"me too"));
+    rig.settle();
+    assert_eq!(rig.peers_message().body(), b"me too");
+}
+
+#[test]
+fn what_cannot_be_sent_makes_room_for_what_was_received_before() {
+    let mut rig = Rig::new(1, 1);
+    rig.io.peers[0].deaf = true;
+    rig.io.send(0, &frame(Opcode::Request, 7, b"first"));
+    rig.settle();
+    let first = rig.peers_message();
+    rig.answer(first);
+    rig.settle();
+    rig.io.send(0, &frame(Opcode::Signal, 8, b"last"));
+    rig.settle();
+    rig.io.peers[0].gone = true;
+    rig.io.ready.extend([(rig.io.links[0], Ready::Readable), (rig.io.links[0], Ready::Writable)]);
+    rig.settle();
+    let answer = loop {
+        match rig.receive() {
+            Some(Received::Notice(notice)) => assert_eq!(notice.status, Status::PoolEmpty),
+            Some(Received::Returned(message, Status::PeerDisconnected)) => break message,
+            other => panic!("instead of the answer came {other:?}"),
+        }
+    };
+    assert_eq!(answer.opcode(), Opcode::Response);
+    let refused = rig.engine.post(rig.group, answer).unwrap_err();
+    assert_eq!(refused.status, Status::ChannelClosed);
+    drop(refused);
+    rig.settle();
+    assert_eq!(rig.peers_message().body(), b"last");
+    // That nothing follows is still to be read.
+    rig.io.send(0, b"");
+    rig.settle();
+    let Some(Received::Notice(notice)) = rig.receive() else { panic!("no last word") };
+    assert_eq!(notice.status, Status::ChannelClosed);
+    assert_eq!(notice.reason, Status::PeerDisconnected);
+}
