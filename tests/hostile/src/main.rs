@@ -9,6 +9,7 @@
 
 mod attacks;
 mod neighbour;
+mod processors;
 mod random;
 mod server;
 mod table;
@@ -49,6 +50,8 @@ enum Role {
     Serve {
         /// How it is made, as JSON
         setting: String,
+        /// Where it runs
+        processor: Option<usize>,
     },
 }
 
@@ -59,7 +62,7 @@ fn names() -> clap::builder::PossibleValuesParser {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match &cli.role {
-        Some(Role::Serve { setting }) => server::run(setting).map(|()| true),
+        Some(Role::Serve { setting, processor }) => server::run(setting, *processor).map(|()| true),
         None => attack_all(&cli),
     };
     match outcome {
@@ -75,14 +78,15 @@ fn main() -> ExitCode {
 /// Whether all promises were kept.
 fn attack_all(cli: &Cli) -> Outcome<bool> {
     rlimit::increase_nofile_limit(u64::MAX)?;
+    let processor = processors::leave_one()?;
     let chosen = |name: &str| cli.attacks.is_empty() || cli.attacks.iter().any(|it| it == name);
     // A quick run is for machines that others use, too.
     let floor = Duration::from_micros(cli.floor.unwrap_or(if cli.smoke { 20_000 } else { 2_000 }));
     let mut trials = Vec::new();
     for attack in ATTACKS.iter().filter(|attack| chosen(attack.name)) {
         let size = attack.sizes[usize::from(cli.smoke)];
-        let trial =
-            trial::run(attack, size, floor).map_err(|error| format!("{}: {error}", attack.name))?;
+        let trial = trial::run(attack, size, floor, processor)
+            .map_err(|error| format!("{}: {error}", attack.name))?;
         println!("{}", table::line(&trial));
         trials.push((attack, trial));
     }

@@ -66,29 +66,25 @@ fn connect(group: &ChannelGroup, server: SocketAddr) -> Outcome<ChannelNumber> {
     }
 }
 
-/// Asks once a period. What is late because the answer before it was counts from when it was due: an answer that
-/// takes seconds is one of thousands otherwise, and no percentile shows it.
+/// Asks once a period. An answer that takes many periods counts for those who would have asked meanwhile, too:
+/// it is one of thousands otherwise, and no percentile shows it.
 fn ask(group: &ChannelGroup, channel: ChannelNumber, stop: &AtomicBool) -> Outcome<Vec<Duration>> {
     let mut times = Vec::new();
-    let (mut due, mut last) = (Instant::now(), None);
-    while last.is_none_or(|last| due < last) {
-        if let Some(early) = due.checked_duration_since(Instant::now()) {
-            thread::sleep(early);
-            due = Instant::now();
-        }
+    while !stop.load(Ordering::SeqCst) {
+        let asked = Instant::now();
         let mut request = group.engine().get().ok_or(Status::PoolEmpty)?;
         request.prepare(Opcode::Request, channel).set_body(BODY)?;
         let id = group.post(request)?.id;
         match group.wait_receive(PATIENCE)? {
             Some(Received::Peer(message)) if message.id() == id && message.body() == BODY => {
-                times.push(due.elapsed());
+                let waits = std::iter::successors(Some(asked.elapsed()), |wait| {
+                    wait.checked_sub(PERIOD).filter(|rest| !rest.is_zero())
+                });
+                times.extend(waits);
             }
             other => return Err(format!("instead of its answer came {other:?}").into()),
         }
-        due += PERIOD;
-        if last.is_none() && stop.load(Ordering::SeqCst) {
-            last = Some(Instant::now());
-        }
+        thread::sleep(PERIOD.saturating_sub(asked.elapsed()));
     }
     Ok(times)
 }

@@ -1,6 +1,6 @@
 //! The server that is attacked: an echo in a process of its own, which counts what it was told.
 
-use crate::Outcome;
+use crate::{Outcome, processors};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::io;
@@ -92,7 +92,10 @@ pub(crate) struct Report {
 }
 
 /// Runs the server until its stdin ends. Says its address first, then a report for each line it reads.
-pub(crate) fn run(setting: &str) -> Outcome {
+pub(crate) fn run(setting: &str, processor: Option<usize>) -> Outcome {
+    if let Some(number) = processor {
+        processors::stay_on(number)?;
+    }
     rlimit::increase_nofile_limit(u64::MAX)?;
     let setting: Setting = serde_json::from_str(setting)?;
     let engine = Engine::with_options(setting.options())?;

@@ -27,10 +27,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Starts one and waits until it listens.
-    pub(crate) fn start(setting: Setting) -> Outcome<Target> {
+    /// Starts one, on this processor if it is to have its own, and waits until it listens.
+    pub(crate) fn start(setting: Setting, processor: Option<usize>) -> Outcome<Target> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", &serde_json::to_string(&setting)?])
+            .args(processor.map(|number| number.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 /// How long a server may leave an attacker without a word or an end.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What goes to the system in one call. Megabytes would keep it busy, and all others off the processor, for
+/// milliseconds.
+const CHUNK: usize = 16 * 1024;
 
 /// Opcodes on the wire, and the bits beside them.
 pub(crate) mod code {
@@ -80,7 +83,7 @@ impl Wire {
 
     /// Sends as much as the server takes. Whether that was all.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
-        self.0.write_all(bytes).is_ok()
+        bytes.chunks(CHUNK).all(|chunk| self.0.write_all(chunk).is_ok())
     }
 
     /// From now on nothing waits: calls that would fail.

@@ -23,8 +23,6 @@ pub(crate) struct Attack {
     pub(crate) run: fn(&Ground) -> Outcome<u64>,
     /// Whether the server saw what it was to see.
     pub(crate) shows: fn(&Report) -> bool,
-    /// Whether the neighbour's waits are checked; they are shown in any case.
-    pub(crate) paced: bool,
 }
 
 /// Whom to attack, and how much.
@@ -61,7 +59,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: frames::malformed,
         shows: |report| report.unannounced > 0 && report.closed > 0,
-        paced: true,
     },
     Attack {
         name: "random",
@@ -70,7 +67,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: frames::random,
         shows: |report| report.unannounced > 0,
-        paced: true,
     },
     Attack {
         name: "mutated",
@@ -79,7 +75,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: frames::mutated,
         shows: |report| report.unannounced > 0 && report.closed > 0,
-        paced: true,
     },
     Attack {
         name: "silent",
@@ -88,7 +83,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: HASTY,
         run: connections::silent,
         shows: |report| report.unannounced > 0,
-        paced: true,
     },
     Attack {
         name: "slow",
@@ -97,7 +91,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: HASTY,
         run: connections::slow,
         shows: |report| report.unannounced > 0 && report.closed > 0,
-        paced: true,
     },
     Attack {
         name: "crowd",
@@ -106,7 +99,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting { channels: 100, patience: Duration::from_millis(800), ..Setting::USUAL },
         run: connections::crowd,
         shows: |report| report.full > 0,
-        paced: true,
     },
     Attack {
         name: "aborts",
@@ -115,7 +107,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: connections::aborts,
         shows: |report| report.unannounced > 0 && report.closed > 0,
-        paced: true,
     },
     Attack {
         name: "hellos",
@@ -124,7 +115,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: connections::hellos,
         shows: |report| report.closed > 0,
-        paced: true,
     },
     Attack {
         name: "limits",
@@ -133,7 +123,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: headers::limits,
         shows: |report| report.refused > 0,
-        paced: true,
     },
     Attack {
         name: "lines",
@@ -142,7 +131,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: headers::lines,
         shows: |report| report.too_long > 0,
-        paced: true,
     },
     Attack {
         name: "too-long",
@@ -151,7 +139,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting { body: 1_000, ..Setting::USUAL },
         run: headers::too_long,
         shows: |report| report.too_long > 0,
-        paced: true,
     },
     Attack {
         name: "replies",
@@ -160,7 +147,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: floods::replies,
         shows: |report| report.received > 0,
-        paced: true,
     },
     Attack {
         name: "unfinished",
@@ -169,7 +155,6 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting { patience: Duration::from_millis(800), ..Setting::USUAL },
         run: floods::unfinished,
         shows: |report| report.closed > 0,
-        paced: true,
     },
     Attack {
         name: "unread",
@@ -178,7 +163,5 @@ pub(crate) const ATTACKS: &[Attack] = &[
         setting: Setting::USUAL,
         run: floods::unread,
         shows: |report| report.closed > 0,
-        // Not kept yet: see tests/RELIABILITY.md.
-        paced: false,
     },
 ];
