@@ -8,27 +8,30 @@ use std::time::Duration;
 /// some are written all the time.
 const FLUSH: Duration = Duration::from_micros(100);
 const BUSY_FLUSH: Duration = Duration::from_micros(500);
-/// How long nobody drives before the background thread does.
+/// How long nobody drives before the background thread does; longer each time that somebody did, up
+/// to the second, as every look costs whoever drives its place on the processor.
 const TICK: Duration = Duration::from_millis(2);
+const LONGEST_TICK: Duration = Duration::from_millis(16);
 
 impl Driver {
     pub(super) fn run_background(&self) {
         let bell = self.new_bell();
         let mut core = self.lock();
-        let mut epoch = core.seat.epoch();
+        let (mut epoch, mut tick) = (core.seat.epoch(), TICK);
         while !core.is_over() {
             self.flush_late(&mut core);
             if core.seat.epoch() != epoch || core.seat.is_awaited() {
                 // Somebody drives, and may well come back.
                 epoch = core.seat.epoch();
-                self.rest(&mut core, Some(TICK));
+                self.rest(&mut core, Some(tick));
+                tick = (2 * tick).min(LONGEST_TICK);
             } else if let Some(poller) = core.seat.take() {
                 self.poll_in_background(&mut core, poller, &bell);
-                epoch = core.seat.epoch();
+                (epoch, tick) = (core.seat.epoch(), TICK);
             } else {
                 self.sleep_in_background(&mut core);
                 // Whoever woke it may go on for a tick.
-                epoch = core.seat.epoch().wrapping_sub(1);
+                (epoch, tick) = (core.seat.epoch().wrapping_sub(1), TICK);
             }
         }
     }
