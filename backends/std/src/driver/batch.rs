@@ -3,6 +3,9 @@
 /// Posts in a row that are written at once; more of them are likely to go on. A model has no time
 /// for so many.
 const EAGER: u32 = if cfg!(loom) { 1 } else { 8 };
+/// Posts in a row that are written at once though there is more to receive: an answer now and then, among
+/// signals that want none, is not to wait for all of them.
+const FEW: u32 = 2;
 /// Posts, or their bytes, after which what was put off is written: a system call's worth.
 const BATCH: u32 = 64;
 const BATCH_BYTES: usize = 16 * 1024;
@@ -12,6 +15,8 @@ const BATCH_BYTES: usize = 16 * 1024;
 pub(super) struct Batch {
     /// Posts since somebody last waited for something.
     in_row: u32,
+    /// How many that were the time before.
+    last_row: u32,
     count: u32,
     bytes: usize,
     /// Counts how often what was put off was written.
@@ -26,7 +31,8 @@ impl Batch {
         self.in_row += 1;
         self.count += 1;
         self.bytes += bytes;
-        let wait = more_to_come || self.in_row > EAGER;
+        let one_of_several = self.in_row.max(self.last_row) > FEW;
+        let wait = (more_to_come && one_of_several) || self.in_row > EAGER;
         !(wait && self.count < BATCH && self.bytes < BATCH_BYTES)
     }
 
@@ -51,6 +57,6 @@ impl Batch {
 
     /// The next may be alone.
     pub(super) fn end_row(&mut self) {
-        self.in_row = 0;
+        self.last_row = std::mem::take(&mut self.in_row);
     }
 }
