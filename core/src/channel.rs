@@ -212,6 +212,11 @@ impl<P: Platform> Channel<P> {
         self.held || matches!(self.place, Place::Parked(_) | Place::Blocked | Place::AwaitNotice)
     }
 
+    /// Whether it is read, where others have the staging buffer, without that.
+    pub(crate) fn may_read_bare(&self) -> bool {
+        !self.later && !self.frame.is_skipped()
+    }
+
     /// Whether the timer of the frame at hand runs.
     pub(crate) fn frame_timer_runs(&self) -> bool {
         self.links.get(Lane::Frame as usize).is_some_and(Links::is_member)

@@ -22,6 +22,9 @@ const QUOTA: usize = 16 * 1024;
 /// beyond that only grows older. It goes on at half of it.
 const AHEAD: u32 = 256;
 
+/// Bytes that take about as long as a message more.
+const MESSAGE: usize = 4096;
+
 /// The bytes that a visit is worth though they make no frame whole.
 const LITTLE: usize = 512;
 
@@ -47,6 +50,11 @@ impl<P: Platform> Frame<P> {
     /// Whether a frame has begun.
     pub(crate) fn begun(&self) -> bool {
         self.have > 0
+    }
+
+    /// Whether it is thrown away.
+    pub(crate) fn is_skipped(&self) -> bool {
+        self.skipped.is_some()
     }
 
     /// How many bytes are missing; of the header until that is here.
@@ -128,6 +136,7 @@ impl<P: Platform> Engine<P> {
             return self.block(slot, group);
         }
         if let Staging::Of(owner) = self.staging_for(slot, group)
+            && self.channels.get(slot).is_some_and(|channel| channel.later)
             && self.drain(owner, group, io, left) == Drained::Budget
         {
             return self.enqueue_read(slot);
@@ -160,6 +169,7 @@ impl<P: Platform> Engine<P> {
                 Fetched::Hold => return self.hold(slot),
             }
         }
+        *left = left.saturating_sub((read / MESSAGE) as u32);
         if let Some(channel) = self.channels.get_mut(slot).filter(|_| read > 0) {
             channel.later = again || (read < LITTLE && self.moved == before);
         }
@@ -275,24 +285,31 @@ impl<P: Platform> Engine<P> {
     /// Reads once: the rest of the message at hand, then what may be read ahead.
     ///
     /// A message that was begun is always read on: where it is such messages that use up a
-    /// share, nothing else would end the wait.
+    /// share, nothing else would end the wait. Who has been quiet does not wait for what was read ahead
+    /// for others to be used, but reads a header and a message without.
     fn fetch(&mut self, slot: u32, group_index: u32, io: &mut impl Transport) -> Fetched {
-        let held = matches!(self.staging_for(slot, group_index), Staging::Held);
+        let staging = self.staging_for(slot, group_index);
         let channels = self.channels.used();
         let (Some(channel), Some(group)) =
             (self.channels.get_mut(slot), self.groups.get_mut(group_index))
         else {
             return Fetched::Pending;
         };
-        let window = if held { None } else { window(channel, group, &self.pool, channels) };
+        let taken = !matches!(staging, Staging::Free);
+        let bare = taken && channel.may_read_bare();
+        let held = taken && !bare;
+        let mut window = if held { None } else { window(channel, group, &self.pool, channels) };
         let frame = &mut channel.frame;
         let rest: &mut [u8] = match &mut frame.message {
             Some(message) => message.unfilled(frame.have),
             None if window.is_none() => return if held { Fetched::Block } else { Fetched::Hold },
+            None if bare => frame.header.get_mut(frame.have..).unwrap_or_default(),
             None => Default::default(),
         };
+        window = window.filter(|_| !bare);
         let ahead = group.staging.get_mut(..window.unwrap_or(0)).unwrap_or_default();
         let (rest_len, room) = (rest.len(), rest.len() + ahead.len());
+        debug_assert!(room > 0, "nothing read would be taken for the end of the stream");
         let received = match rest_len {
             0 => io.recv(link_of(slot), &mut [ahead]),
             _ => io.recv(link_of(slot), &mut [rest, ahead]),

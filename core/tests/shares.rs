@@ -16,8 +16,8 @@ const MESSAGES: usize = 1024;
 const CHANNELS: usize = 64;
 /// Messages that one turn moves.
 const BUDGET: u32 = 16;
-/// What is read ahead: fewer messages than a turn moves, so that none is left behind for the next.
-const STAGING: usize = 256;
+/// What is read ahead: more messages than a turn moves, so that many are left behind for the next.
+const STAGING: usize = 4096;
 
 tofu_core::platform! {
     struct Host {

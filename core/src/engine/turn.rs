@@ -19,8 +19,8 @@ const EVENTS_PER_TURN: u32 = 1024;
 /// The most connections one listener accepts before others get their turn.
 const ACCEPTS: u32 = 16;
 
-/// The messages that a turn reads at least from channels which others come before.
-const LATER: u32 = 8;
+/// The messages that a turn reads from channels which others come before, if these brought something.
+const LATER: u32 = 16;
 
 /// The most timeouts of a kind that one turn acts on. Thousands may be due at once, where as many
 /// connections came at once and said nothing.
@@ -263,9 +263,9 @@ impl<P: Platform> Engine<P> {
     }
 
     /// First those that have been quiet: who asks and waits is not to wait for those that send all
-    /// the time. These get a little in any case.
+    /// the time. These get a little in any case, and all of it where nobody else brings anything.
     fn read_all(&mut self, io: &mut impl Transport, left: &mut u32) {
-        let (mut later, mut visits) = (false, self.channels.used());
+        let (budget, mut later, mut visits) = (*left, false, self.channels.used());
         loop {
             let list = if later { &self.reading_later } else { &self.reading };
             match list.front() {
@@ -279,7 +279,9 @@ impl<P: Platform> Engine<P> {
                 _ if later => return,
                 _ => {
                     (later, visits) = (true, self.channels.used());
-                    *left = (*left).max(LATER);
+                    if *left < budget {
+                        *left = LATER;
+                    }
                 }
             }
         }

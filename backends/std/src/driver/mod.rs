@@ -303,7 +303,7 @@ impl Driver {
             core.deadline = turn.deadline;
             let more = turn.more || came_back || core.sockets.has_news();
             // What came is received first.
-            if !more || turn.moved >= BUDGET {
+            if !more || turn.moved > 0 {
                 break;
             }
         }
