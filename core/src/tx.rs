@@ -12,9 +12,9 @@ use crate::transport::{Close, Transport};
 use core::task::Poll;
 
 /// The most messages that leave in one call of the transport.
-const GATHER: usize = 64;
+const GATHER: usize = 128;
 /// The most messages one channel sends before the next gets its turn.
-const QUOTA: u32 = 4 * GATHER as u32;
+const QUOTA: u32 = 2 * GATHER as u32;
 
 impl<P: Platform> Engine<P> {
     /// Sends what an open channel has, until it is blocked or had its turn.

@@ -7,7 +7,7 @@ const EAGER: u32 = if cfg!(loom) { 1 } else { 8 };
 /// signals that want none, is not to wait for all of them.
 const FEW: u32 = 2;
 /// Posts, or their bytes, after which what was put off is written: a system call's worth.
-const BATCH: u32 = 64;
+const BATCH: u32 = 128;
 const BATCH_BYTES: usize = 16 * 1024;
 
 /// The posts that are not written yet.

@@ -15,7 +15,7 @@ use tofu_core::Status;
 /// The most buffers one call reads into: the engine uses two.
 const RECV_SLICES: usize = 8;
 /// The most buffers one call writes from: what the engine gathers.
-const SEND_SLICES: usize = 64;
+const SEND_SLICES: usize = 128;
 
 /// Messages this short on the average are copied together and sent as one: that costs less than it
 /// costs the system to look each up.
