@@ -129,7 +129,7 @@ impl Stack<'_> {
         let spare = links.filter_map(|link| self.idle_sockets(link).nth(1)).next();
         let index = spare.ok_or(Status::ConnectFailed)?;
         let slot = self.slots.get_mut(index).ok_or(Status::ConnectFailed)?;
-        self.sockets.get_mut::<Socket<'_>>(slot.handle()).abort();
+        slot.tcp_mut(&mut self.sockets).abort();
         slot.role = Role::Free;
         Ok(index)
     }
@@ -150,7 +150,7 @@ impl Stack<'_> {
         }
         let port = self.ephemeral_port();
         let slot = self.slots.get_mut(index).ok_or(Status::ConnectFailed)?;
-        let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+        let socket = slot.tcp_mut(&mut self.sockets);
         prepare(socket, &self.options);
         // How long to wait for an answer is the engine's decision.
         socket.set_timeout(None);
@@ -178,7 +178,7 @@ impl Stack<'_> {
         let mut listeners = self.listeners.iter().flatten();
         listeners.any(|listener| listener.endpoint.port == port)
             || self.slots.iter().any(|slot| {
-                let socket = self.sockets.get::<Socket<'_>>(slot.handle());
+                let socket = slot.tcp(&self.sockets);
                 socket.local_endpoint().is_some_and(|local| local.port == port)
             })
     }

@@ -6,7 +6,7 @@ use crate::{Stack, time};
 use core::fmt;
 use core::task::Poll;
 use core::time::Duration;
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 use smoltcp::wire::IpListenEndpoint;
 use tofu_core::{Link, Ready, Status};
 
@@ -78,7 +78,7 @@ impl Stack<'_> {
             && self
                 .slots
                 .iter()
-                .any(|slot| slot.holds_client_of(listener.link, self.sockets.get(slot.handle())));
+                .any(|slot| slot.holds_client_of(listener.link, slot.tcp(&self.sockets)));
         waits.then_some((listener.link, Ready::Readable))
     }
 
@@ -87,7 +87,7 @@ impl Stack<'_> {
         let first = self.next_accepted;
         let holds = |index: &usize| {
             let slot = self.slots.get(*index);
-            slot.is_some_and(|slot| slot.holds_client_of(listener, self.sockets.get(slot.handle())))
+            slot.is_some_and(|slot| slot.holds_client_of(listener, slot.tcp(&self.sockets)))
         };
         let found = (0..count).map(|step| (first + step) % count).find(holds);
         let place = self.listeners.iter_mut().flatten().find(|it| it.link == listener);
@@ -115,7 +115,7 @@ impl Stack<'_> {
         self.lingering = true;
         let (now, linger) = (self.now, self.options.linger);
         for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Listening(link)) {
-            let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+            let socket = slot.tcp_mut(&mut self.sockets);
             socket.abort();
             slot.role = Role::Closing { until: now.after(linger), queued: 0 };
             slot.linger(socket, now, linger);
@@ -160,7 +160,7 @@ impl Stack<'_> {
     /// The slots of a listener that no client has taken.
     pub(crate) fn idle_sockets(&self, listener: Link) -> impl Iterator<Item = usize> {
         let idle = self.slots.iter().enumerate().filter(move |(_, slot)| {
-            let socket = self.sockets.get::<Socket<'_>>(slot.handle());
+            let socket = slot.tcp(&self.sockets);
             slot.role == Role::Listening(listener) && socket.state() == State::Listen
         });
         idle.map(|(index, _)| index)
@@ -168,7 +168,7 @@ impl Stack<'_> {
 
     fn listen_with(&mut self, index: usize, listener: &Listener) {
         let Some(slot) = self.slots.get_mut(index) else { return };
-        let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+        let socket = slot.tcp_mut(&mut self.sockets);
         connect::prepare(socket, &self.options);
         socket.set_timeout(Some(time::duration(HANDSHAKE)));
         if socket.listen(listener.endpoint).is_ok() {

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "dns")]
 use crate::resolve::Targets;
-use smoltcp::iface::SocketHandle;
+use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{RecvError, Socket, State};
 use tofu_core::{Instant, Link, Ready, Status};
 
@@ -54,6 +54,18 @@ impl Slot {
 
     pub(crate) fn handle(&self) -> SocketHandle {
         self.socket.unwrap_or_default()
+    }
+
+    /// Its socket. Once, for a board: smoltcp looks at what kind it is.
+    #[inline(never)]
+    pub(crate) fn tcp<'s, 'a>(&self, sockets: &'s SocketSet<'a>) -> &'s Socket<'a> {
+        sockets.get(self.handle())
+    }
+
+    /// Its socket, to change.
+    #[inline(never)]
+    pub(crate) fn tcp_mut<'s, 'a>(&self, sockets: &'s mut SocketSet<'a>) -> &'s mut Socket<'a> {
+        sockets.get_mut(self.handle())
     }
 
     /// The engine's name for it.

@@ -188,7 +188,7 @@ impl<'a> Stack<'a> {
             if slot.role == Role::Free {
                 continue;
             }
-            let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+            let socket = slot.tcp_mut(&mut self.sockets);
             match slot.role {
                 Role::Closing { .. } => {
                     let cut = slot.linger(socket, self.now, self.options.linger);
@@ -244,7 +244,7 @@ impl<'a> Stack<'a> {
         match index.checked_sub(MAX_LISTENERS) {
             Some(index) => {
                 let slot = self.slots.get(index).filter(|slot| slot.link().is_some())?;
-                slot.due(self.sockets.get(slot.handle()))
+                slot.due(slot.tcp(&self.sockets))
             }
             None => self.listener_ready(self.listeners.get(index)?.as_ref()?),
         }
@@ -287,20 +287,15 @@ impl<'a> Stack<'a> {
 
     /// A connection is made: how long it may be silent.
     pub(crate) fn greet(&mut self, link: Link) {
-        let (Some(slot), timeout) = (self.find(link), self.options.timeout) else { return };
-        let socket = self.sockets.get_mut::<Socket<'_>>(slot.handle());
+        let timeout = self.options.timeout;
+        let Some((_, socket)) = self.find_mut(link) else { return };
         socket.set_timeout(Some(time::duration(timeout)));
-    }
-
-    /// The slot of a link.
-    pub(crate) fn find(&self, link: Link) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.link() == Some(link))
     }
 
     /// The slot of a link, and its socket.
     pub(crate) fn find_mut(&mut self, link: Link) -> Option<(&mut Slot, &mut Socket<'a>)> {
         let slot = self.slots.iter_mut().find(|slot| slot.link() == Some(link))?;
-        let socket = self.sockets.get_mut(slot.handle());
+        let socket = slot.tcp_mut(&mut self.sockets);
         Some((slot, socket))
     }
 
@@ -314,10 +309,10 @@ impl<'a> Stack<'a> {
             .slots
             .iter_mut()
             .enumerate()
-            .filter(|(_, slot)| slot.is_spare(self.sockets.get(slot.handle()), urgent))
+            .filter(|(_, slot)| slot.is_spare(slot.tcp(&self.sockets), urgent))
             .min_by_key(|(_, slot)| age(slot))?;
         // Its next use forgets the old connection.
-        self.sockets.get_mut::<Socket<'_>>(slot.handle()).abort();
+        slot.tcp_mut(&mut self.sockets).abort();
         *slot = Slot { socket: slot.socket, ..Slot::EMPTY };
         Some(index)
     }
