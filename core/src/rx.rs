@@ -154,7 +154,7 @@ impl<P: Platform> Engine<P> {
                 Drained::Parked => return,
                 Drained::Ended => return spend_on_connection(left),
             }
-            match self.fetch(slot, group, io) {
+            match self.fetch(slot, group, io, *left) {
                 Fetched::Bytes { count, full } => {
                     read += count;
                     more = full;
@@ -287,7 +287,13 @@ impl<P: Platform> Engine<P> {
     /// A message that was begun is always read on: where it is such messages that use up a
     /// share, nothing else would end the wait. Who has been quiet does not wait for what was read ahead
     /// for others to be used, but reads a header and a message without.
-    fn fetch(&mut self, slot: u32, group_index: u32, io: &mut impl Transport) -> Fetched {
+    fn fetch(
+        &mut self,
+        slot: u32,
+        group_index: u32,
+        io: &mut impl Transport,
+        left: u32,
+    ) -> Fetched {
         let staging = self.staging_for(slot, group_index);
         let channels = self.channels.used();
         let (Some(channel), Some(group)) =
@@ -306,7 +312,10 @@ impl<P: Platform> Engine<P> {
             None if bare => frame.header.get_mut(frame.have..).unwrap_or_default(),
             None => Default::default(),
         };
-        window = window.filter(|_| !bare);
+        // No more of it at once than the turn has time for.
+        let most = rest.len().min(left as usize * MESSAGE);
+        window = window.filter(|_| !bare && most == rest.len());
+        let rest = rest.get_mut(..most).unwrap_or_default();
         let ahead = group.staging.get_mut(..window.unwrap_or(0)).unwrap_or_default();
         let (rest_len, room) = (rest.len(), rest.len() + ahead.len());
         debug_assert!(room > 0, "nothing read would be taken for the end of the stream");
