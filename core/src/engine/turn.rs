@@ -20,7 +20,7 @@ const EVENTS_PER_TURN: u32 = 1024;
 const ACCEPTS: u32 = 16;
 
 /// The messages that a turn reads from channels which others come before, if these brought something.
-const LATER: u32 = 8;
+const LATER: u32 = 4;
 
 /// The most timeouts of a kind that one turn acts on. Thousands may be due at once, where as many
 /// connections came at once and said nothing.
