@@ -21,7 +21,9 @@ pub struct SizeClass {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The engine's timeouts and limits.
+    /// The engine's timeouts and limits. On Linux the process's table of file descriptors is made large
+    /// enough for [`listener_channels`](tofu_core::Options::listener_channels) when the engine is made:
+    /// growing it later holds up whoever accepts.
     pub protocol: tofu_core::Options,
     /// The pool's size classes, at most [`MAX_CLASSES`](tofu_core::MAX_CLASSES). The largest
     /// decides how long a frame can be received.

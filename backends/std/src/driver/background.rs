@@ -8,8 +8,9 @@ use std::time::Duration;
 /// some are written all the time.
 const FLUSH: Duration = Duration::from_micros(100);
 const BUSY_FLUSH: Duration = Duration::from_micros(500);
-/// How long nobody drives before the background thread does; longer each time that somebody did, up
-/// to the second, as every look costs whoever drives its place on the processor.
+/// How long the background thread waits before it looks again whether somebody drives; longer each time
+/// that somebody did, up to the second, as every look costs whoever drives its place on the processor.
+/// It takes over where nobody did between two looks: after twice as long at most.
 const TICK: Duration = Duration::from_millis(2);
 const LONGEST_TICK: Duration = Duration::from_millis(16);
 
