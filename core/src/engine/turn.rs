@@ -48,7 +48,8 @@ pub struct Turn {
 impl<P: Platform> Engine<P> {
     /// Moves what can be moved: looks at what `io` says is ready, at timeouts that are due by `now`,
     /// and at what was posted; never at a channel without a reason. Sends at most `budget` messages
-    /// or a few more, and receives as many; a connection that is accepted or ends counts as several.
+    /// or a few more, and receives as many or up to four more: those come from channels which send all
+    /// the time, beside others that have been quiet. A connection that is accepted or ends counts as several.
     ///
     /// For the driver. Call it when the transport has news, when [`Turn::deadline`] passes,
     /// after a post, and at once while [`Turn::more`] or [`has_work`](Engine::has_work) says so: what

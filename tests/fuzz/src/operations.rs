@@ -16,6 +16,8 @@ use tofu_core::{
 
 /// Operations of one input.
 const STEPS: usize = 500;
+/// Messages of busy channels that a turn reads beyond its budget.
+const BESIDE_QUIET: u32 = 4;
 /// Turns until everything has ended, and far more than it takes.
 const TURNS: u32 = 10_000;
 /// What bytes come in where frames do: each with its number of arbitrary bytes behind it.
@@ -248,11 +250,13 @@ impl App {
         assert!(self.engine.channels() <= 6);
     }
 
-    /// A turn. While nothing is sent, all that it moves is received, and that keeps to the budget.
+    /// A turn. While nothing is sent, all that it moves is received, and that keeps to the budget, but for
+    /// the few that busy channels get beside quiet ones.
     fn turn(&mut self, now: Instant, io: &mut Chaos<'_>, budget: u32) -> Turn {
         io.sent = false;
         let turn = self.engine.turn(now, io, budget);
-        assert!(io.sent || turn.moved <= budget.max(1), "{} messages of {budget}", turn.moved);
+        let most = budget.max(1) + BESIDE_QUIET;
+        assert!(io.sent || turn.moved <= most, "{} messages of {budget}", turn.moved);
         turn
     }
 
