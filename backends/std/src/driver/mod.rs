@@ -267,6 +267,9 @@ impl Driver {
     /// more of them with each answer, and every one would wait for all those before it.
     pub(super) fn write(&self, core: &mut Core) {
         core.batch.write();
+        if core.broken {
+            return;
+        }
         let now = self.engine_time(now());
         let (turn, came_back) =
             self.pool_bell.during(|| core.engine.flush(now, &mut core.sockets, BUDGET));
