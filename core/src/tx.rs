@@ -130,14 +130,10 @@ impl<P: Platform> Engine<P> {
             self.stop_phase_timer(slot);
         }
         let Some(channel) = self.channels.get(slot) else { return };
-        match channel.bye {
-            Bye::Answered | Bye::Flush => {
-                self.finish(slot, Close::Graceful, Status::Success, io);
-            }
-            Bye::Sent if channel.peer_bye => {
-                self.finish(slot, Close::Graceful, Status::Success, io);
-            }
-            _ => {}
+        let (bye, peer_bye) = (channel.bye, channel.peer_bye);
+        if matches!(bye, Bye::Answered | Bye::Flush) || (bye == Bye::Sent && peer_bye) {
+            let how = if peer_bye { Close::Done } else { Close::Graceful };
+            self.finish(slot, how, Status::Success, io);
         }
     }
 
