@@ -82,7 +82,8 @@ pub trait Transport {
     /// When `out` does.
     fn local_address(&self, listener: Link, out: &mut dyn fmt::Write) -> fmt::Result;
 
-    /// Takes a waiting connection and names it `link`.
+    /// Takes a waiting connection and names it `link`. The engine reads it without being told that
+    /// there is something.
     ///
     /// # Errors
     /// [`Status::AcceptFailed`]: for instance no file descriptors. The listener stays;

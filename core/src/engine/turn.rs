@@ -135,11 +135,11 @@ impl<P: Platform> Engine<P> {
             if let Some(welcome) = self.pop_unsent(slot) {
                 self.answer_welcome(slot, welcome, io);
             }
+            self.enqueue_read(slot);
         } else {
             channel.phase = Phase::Open;
             self.touch(slot);
         }
-        self.enqueue_read(slot);
         self.enqueue_write(slot);
     }
 

@@ -206,11 +206,7 @@ impl Transport for Sockets {
             _ => Err(ErrorKind::InvalidInput.into()),
         };
         match accepted.and_then(|stream| self.add_stream(link, stream)) {
-            Ok(()) => {
-                // What is there already may have no event of its own.
-                self.links.readable(link);
-                Poll::Ready(Ok(()))
-            }
+            Ok(()) => Poll::Ready(Ok(())),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
             Err(_) => Poll::Ready(Err(Status::AcceptFailed)),
         }

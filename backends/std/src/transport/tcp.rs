@@ -91,13 +91,14 @@ impl Listener {
 
 /// Whether a connection is made; an error says why it never will be.
 pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
     let peer = match stream.peer_addr() {
         Ok(peer) => peer,
-        Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(false),
-        Err(error) => return Err(error),
+        Err(error) => {
+            return match stream.take_error()? {
+                None if error.kind() == ErrorKind::NotConnected => Ok(false),
+                reason => Err(reason.unwrap_or(error)),
+            };
+        }
     };
     // Connecting to a free local port can meet the very port it goes out from.
     if stream.local_addr()? == peer {
