@@ -39,6 +39,10 @@ pub struct Stack<'a> {
     pub(crate) unasked: usize,
     /// The engine has read something in this turn.
     pub(crate) received: bool,
+    /// The engine has handed over something to send in this turn.
+    pub(crate) sent: bool,
+    /// The last turn left sending to this one.
+    put_off: bool,
     /// A listener may lack sockets, and there may be one for it.
     pub(crate) unarmed: bool,
     /// Some slots are closing.
@@ -83,6 +87,8 @@ impl<'a> Stack<'a> {
             next_accepted: 0,
             unasked: 0,
             received: false,
+            sent: false,
+            put_off: false,
             unarmed: false,
             lingering: false,
         }
@@ -102,15 +108,20 @@ impl<'a> Stack<'a> {
         budget: u32,
     ) -> Turn {
         self.now = self.now.max(now);
-        self.received = false;
+        (self.received, self.sent) = (false, false);
         let more_packets = self.take_packets(device);
         let turn = engine.turn(now, self, budget);
-        let more_to_send = self.send_packets(device);
-        // What was received is likely to be answered: there is no need yet to ask when to wake up.
+        // What was received is likely to be answered: acknowledgements go with that.
+        self.put_off = self.received && !self.sent && !self.put_off;
+        if self.put_off {
+            return Turn { more: true, ..turn };
+        }
+        let next = self.send_packets(device);
+        let more_to_send = next.is_some_and(|next| next <= self.now);
         if turn.more || more_packets || more_to_send || self.has_news() || self.received {
             return Turn { more: true, ..turn };
         }
-        let deadline = turn.deadline.into_iter().chain(self.deadline()).min();
+        let deadline = turn.deadline.into_iter().chain(next).chain(self.closing_deadline()).min();
         Turn { deadline, ..turn }
     }
 
@@ -152,21 +163,25 @@ impl<'a> Stack<'a> {
         true
     }
 
-    /// True if there is more that the device would take.
-    fn send_packets(&mut self, device: &mut (impl Device + ?Sized)) -> bool {
+    /// Lets every socket send, a packet at a time. When to call again for them if nothing happens before;
+    /// not later than now if there is more that the device would take.
+    fn send_packets(&mut self, device: &mut (impl Device + ?Sized)) -> Option<Instant> {
         let now = time::to_smoltcp(self.now);
         self.settle_changes();
-        let mut sent = 0;
-        while sent < ROUNDS_PER_TURN
-            && self.interface.poll_egress(now, device, &mut self.sockets) != PollResult::None
-        {
-            sent += 1;
+        for _ in 0..ROUNDS_PER_TURN {
+            let sent = self.interface.poll_egress(now, device, &mut self.sockets);
+            let sent = sent != PollResult::None;
+            // Timers of sockets may have expired: those of TCP do not without a packet.
+            if sent || cfg!(any(feature = "dhcpv4", feature = "dns")) {
+                self.settle();
+            }
+            match self.interface.poll_at(now, &self.sockets)? {
+                at if at > now => return Some(time::from_smoltcp(at)),
+                _ if !sent => return Some(self.now.after(DEVICE_RETRY)),
+                _ => {}
+            }
         }
-        // Timers of sockets may have expired: those of TCP do not without a packet.
-        if sent > 0 || cfg!(any(feature = "dhcpv4", feature = "dns")) {
-            self.settle();
-        }
-        sent == ROUNDS_PER_TURN
+        Some(self.now)
     }
 
     /// Settles what time and the engine have changed; packets and timers of sockets have not.
@@ -216,18 +231,13 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// When to call again if nothing happens before.
-    fn deadline(&mut self) -> Option<Instant> {
-        let now = time::to_smoltcp(self.now);
-        let poll_at = self.interface.poll_at(now, &self.sockets).map(|at| match at <= now {
-            true => self.now.after(DEVICE_RETRY),
-            false => time::from_smoltcp(at),
-        });
+    /// When the first socket that lingers is cut off.
+    fn closing_deadline(&self) -> Option<Instant> {
         let closing = self.slots.iter().filter_map(|slot| match slot.role {
             Role::Closing { until, .. } => Some(until),
             _ => None,
         });
-        closing.chain(poll_at).min()
+        closing.min()
     }
 
     /// Whether the engine has something to be told.

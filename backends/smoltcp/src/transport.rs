@@ -84,6 +84,7 @@ impl Transport for Stack<'_> {
         if slot.due(socket).is_some() {
             self.unasked = 0;
         }
+        self.sent |= count > 0;
         if count == 0 && !whole { Poll::Pending } else { Poll::Ready(Ok(count)) }
     }
 

@@ -63,11 +63,12 @@ impl<P: Platform> Engine<P> {
         self.read_all(io, &mut budget.max(1));
         self.resume_parked();
         // After reading: what has arrived is not late, however late we are.
-        let first_due = self.first_due();
+        let mut first_due = self.first_due();
         if self.now >= first_due {
             self.expire(io);
+            first_due = self.first_due();
         }
-        self.end_turn(more_events)
+        self.end_turn(more_events, first_due)
     }
 
     /// Sends what was posted, as [`turn`](Engine::turn) does, and no more than that. For a driver
@@ -75,7 +76,8 @@ impl<P: Platform> Engine<P> {
     pub fn flush(&mut self, now: Instant, io: &mut impl Transport, budget: u32) -> Turn {
         self.begin_turn(now);
         self.write_all(io, &mut budget.max(1));
-        self.end_turn(false)
+        let first_due = self.first_due();
+        self.end_turn(false, first_due)
     }
 
     fn begin_turn(&mut self, now: Instant) {
@@ -83,9 +85,8 @@ impl<P: Platform> Engine<P> {
         self.moved = 0;
     }
 
-    fn end_turn(&mut self, more_events: bool) -> Turn {
+    fn end_turn(&mut self, more_events: bool, first_due: Instant) -> Turn {
         self.stats.moved += u64::from(self.moved);
-        let first_due = self.first_due();
         let deadline = (first_due < Instant::FAR).then_some(first_due);
         Turn { moved: self.moved, more: more_events || self.has_work(), deadline }
     }
