@@ -1,126 +1,14 @@
-//! Nobody starves the others: who sends all the time, who never reads, who brings a byte at a time. A
-//! transport whose peers do just that.
-#![allow(missing_docs)]
+//! Nobody starves the others: who sends all the time, who never reads, who brings a byte at a time.
 
-use core::fmt;
-use core::task::Poll;
-use std::collections::VecDeque;
-use std::rc::Rc;
+use super::{Host, Peers, listening_engine, settle};
 use tofu_core::{
-    Address, ChannelNumber, Close, Engine, GroupId, Header, Instant, Link, LocalLock, Message,
-    Opcode, Options, Pool, Ready, Received, Status, Transport,
+    ChannelNumber, Engine, GroupId, Header, Instant, Message, Opcode, Received, Status,
 };
 
-/// Messages of the pool; more than reading ever runs ahead.
-const MESSAGES: usize = 1024;
-const CHANNELS: usize = 64;
+/// Peers beside one that asks and waits.
+const CROWD: usize = 62;
 /// Messages that one turn moves.
 const BUDGET: u32 = 16;
-/// What is read ahead: more messages than a turn moves, so that many are left behind for the next.
-const STAGING: usize = 4096;
-
-tofu_core::platform! {
-    struct Host {
-        buffer: Box<[u8]>,
-        pool: Rc<Pool<Host>>,
-        lock: LocalLock,
-        classes: 1,
-        messages: MESSAGES,
-        channels: CHANNELS,
-        groups: 1,
-    }
-    allocate: |len| Some(vec![0; len].into_boxed_slice()),
-}
-
-/// A peer, and what it does.
-#[derive(Default)]
-struct Peer {
-    /// What it sent and we did not read.
-    bytes: VecDeque<u8>,
-    /// It sends the same again when that is read.
-    floods: bool,
-    /// It takes nothing.
-    deaf: bool,
-    /// It is gone: nothing can be sent, and nothing comes after what it sent.
-    gone: bool,
-    reads: usize,
-}
-
-/// Peers that connect to the one listener, in order.
-#[derive(Default)]
-struct Peers {
-    ready: VecDeque<(Link, Ready)>,
-    peers: Vec<Peer>,
-    links: Vec<Link>,
-}
-
-impl Peers {
-    fn of(&mut self, link: Link) -> &mut Peer {
-        let index = self.links.iter().position(|&other| other == link).expect("it was accepted");
-        &mut self.peers[index]
-    }
-
-    /// A peer sends this.
-    fn send(&mut self, peer: usize, bytes: &[u8]) {
-        self.peers[peer].bytes.extend(bytes);
-        self.ready.push_back((self.links[peer], Ready::Readable));
-    }
-}
-
-impl Transport for Peers {
-    fn listen(&mut self, link: Link, _: &Address<'_>) -> Result<(), Status> {
-        self.ready.extend([(link, Ready::Opened), (link, Ready::Readable)]);
-        Ok(())
-    }
-
-    fn connect(&mut self, _: Link, _: &Address<'_>) -> Result<(), Status> {
-        Err(Status::ConnectFailed)
-    }
-
-    fn local_address(&self, _: Link, _: &mut dyn fmt::Write) -> fmt::Result {
-        Err(fmt::Error)
-    }
-
-    fn accept(&mut self, _: Link, link: Link) -> Poll<Result<(), Status>> {
-        if self.links.len() == self.peers.len() {
-            return Poll::Pending;
-        }
-        self.links.push(link);
-        Poll::Ready(Ok(()))
-    }
-
-    fn recv(&mut self, link: Link, bufs: &mut [&mut [u8]]) -> Poll<Result<usize, Status>> {
-        let peer = self.of(link);
-        peer.reads += 1;
-        let mut count = 0;
-        for byte in bufs.iter_mut().flat_map(|buf| buf.iter_mut()) {
-            let Some(sent) = peer.bytes.pop_front() else { break };
-            if peer.floods {
-                peer.bytes.push_back(sent);
-            }
-            *byte = sent;
-            count += 1;
-        }
-        if count == 0 && !peer.gone { Poll::Pending } else { Poll::Ready(Ok(count)) }
-    }
-
-    fn send(&mut self, link: Link, bufs: &[&[u8]]) -> Poll<Result<usize, Status>> {
-        let peer = self.of(link);
-        match (peer.gone, peer.deaf) {
-            (true, _) => Poll::Ready(Err(Status::PeerDisconnected)),
-            (_, true) => Poll::Pending,
-            _ => Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum())),
-        }
-    }
-
-    fn want_write(&mut self, _: Link, _: bool) {}
-
-    fn next_ready(&mut self) -> Option<(Link, Ready)> {
-        self.ready.pop_front()
-    }
-
-    fn close(&mut self, _: Link, _: Close) {}
-}
 
 fn frame(opcode: Opcode, id: u64, body: &[u8]) -> Vec<u8> {
     let body_len = u16::try_from(body.len()).unwrap();
@@ -139,16 +27,8 @@ struct Rig {
 
 impl Rig {
     fn new(messages: u16, peers: usize) -> Rig {
-        let pool = Pool::new();
-        pool.add_class(512, messages);
-        let mut engine = Engine::<Host>::new(Rc::new(pool), &Options::DEFAULT);
-        let Ok(group) = engine.open_group(vec![0; STAGING].into_boxed_slice()) else {
-            panic!("the first")
-        };
-        let mut welcome = engine.get().unwrap();
-        welcome.listen_on("mem|here").unwrap();
-        engine.post(group, welcome).unwrap();
-        let io = Peers { peers: (0..peers).map(|_| Peer::default()).collect(), ..Peers::default() };
+        let (engine, group) = listening_engine(messages);
+        let io = Peers::new(peers);
         let mut rig = Rig { engine, group, io, channels: Vec::new() };
         rig.settle();
         assert!(matches!(rig.receive(), Some(Received::Returned(_, Status::Success))));
@@ -165,9 +45,8 @@ impl Rig {
         self.engine.turn(Instant::ZERO, &mut self.io, BUDGET).more || !self.io.ready.is_empty()
     }
 
-    /// Turns until there is nothing more to do.
     fn settle(&mut self) {
-        while self.turn() {}
+        settle(&mut self.engine, &mut self.io, BUDGET);
     }
 
     fn receive(&mut self) -> Option<Received<Host>> {
@@ -210,14 +89,13 @@ fn who_asks_and_waits_comes_before_who_sends_all_the_time() {
 
 #[test]
 fn a_byte_from_each_of_a_crowd_keeps_nobody_waiting() {
-    let crowd = CHANNELS - 2;
-    let mut rig = Rig::new(1_000, crowd + 1);
+    let mut rig = Rig::new(1_000, CROWD + 1);
     let request = frame(Opcode::Request, 7, b"bit by bit");
     for (nth, byte) in request.iter().enumerate() {
-        for peer in 0..crowd {
+        for peer in 0..CROWD {
             rig.io.send(peer, &[*byte]);
         }
-        rig.io.send(crowd, &frame(Opcode::Request, 8, b"at once"));
+        rig.io.send(CROWD, &frame(Opcode::Request, 8, b"at once"));
         let before: usize = rig.io.peers.iter().map(|peer| peer.reads).sum();
         rig.turn();
         let reads = rig.io.peers.iter().map(|peer| peer.reads).sum::<usize>() - before;
@@ -229,7 +107,7 @@ fn a_byte_from_each_of_a_crowd_keeps_nobody_waiting() {
         assert_eq!(rig.peers_message().body(), b"at once");
         rig.settle();
     }
-    for _ in 0..crowd {
+    for _ in 0..CROWD {
         assert_eq!(rig.peers_message().body(), b"bit by bit");
     }
 }
@@ -254,10 +132,9 @@ fn reading_does_not_run_far_ahead_of_the_receiver() {
 
 #[test]
 fn who_never_reads_leaves_a_message_for_each_of_the_others() {
-    let flooding = CHANNELS - 2;
-    let mut rig = Rig::new(200, flooding + 1);
+    let mut rig = Rig::new(200, CROWD + 1);
     let request = frame(Opcode::Request, 7, b"an answer, please");
-    for peer in 0..flooding {
+    for peer in 0..CROWD {
         let peer_state = &mut rig.io.peers[peer];
         (peer_state.floods, peer_state.deaf) = (true, true);
         rig.io.send(peer, &request.repeat(20));
@@ -274,7 +151,7 @@ fn who_never_reads_leaves_a_message_for_each_of_the_others() {
     }
     let free = rig.engine.pool().free();
     assert!(free > 0, "all 200 messages are answers nobody reads");
-    rig.io.send(flooding, &frame(Opcode::Request, 8, b"me too"));
+    rig.io.send(CROWD, &frame(Opcode::Request, 8, b"me too"));
     rig.settle();
     assert_eq!(rig.peers_message().body(), b"me too");
 }
@@ -290,8 +167,7 @@ fn what_cannot_be_sent_makes_room_for_what_was_received_before() {
     rig.settle();
     rig.io.send(0, &frame(Opcode::Signal, 8, b"last"));
     rig.settle();
-    rig.io.peers[0].gone = true;
-    rig.io.ready.extend([(rig.io.links[0], Ready::Readable), (rig.io.links[0], Ready::Writable)]);
+    rig.io.leave(0);
     rig.settle();
     let answer = loop {
         match rig.receive() {
