@@ -6,13 +6,9 @@
 
 use crate::Stack;
 use crate::slot::Slot;
-use smoltcp::iface::SocketHandle;
-use smoltcp::socket::tcp::{Socket, State};
+use smoltcp::socket::tcp::State;
 
-/// How many there are.
-const RANKS: usize = 3;
-
-fn rank(state: State) -> usize {
+fn rank(state: State) -> u8 {
     match state {
         State::Listen => 1,
         State::TimeWait | State::Closed => 2,
@@ -21,41 +17,33 @@ fn rank(state: State) -> usize {
 }
 
 impl Stack<'_> {
-    /// Moves sockets whose state has changed to where they belong.
+    /// Moves sockets whose state has changed to where they belong, and what we know of them with them:
+    /// slots are in the order of their sockets.
     pub(crate) fn put_in_order(&mut self) {
-        for border in 1..RANKS {
-            // More often than each could be wrong.
-            for _ in 0..self.slots.len() {
-                let ranked = |index| (self.place_of(index), index);
-                let all = (0..self.slots.len()).map(ranked);
-                let last_before = all.clone().filter(|((_, rank), _)| *rank < border).max();
-                let first_behind = all.filter(|((_, rank), _)| *rank >= border).min();
-                match (last_before, first_behind) {
-                    (Some((last, first)), Some((next, second))) if last.0 > next.0 => {
-                        self.arrange(first, second);
-                    }
-                    _ => break,
-                }
+        for end in (1..self.slots.len()).rev() {
+            for index in 0..end {
+                self.put_pair_in_order(index);
             }
         }
     }
 
-    /// Where a slot's socket is in the set, and its rank.
-    fn place_of(&self, index: usize) -> (SocketHandle, usize) {
-        let handle = self.slots.get(index).map(Slot::handle).unwrap_or_default();
-        (handle, rank(self.sockets.get::<Socket<'_>>(handle).state()))
-    }
-
-    /// Lets the sockets of two slots change places, so that they are in this order.
-    fn arrange(&mut self, first: usize, second: usize) {
-        let (place, other) = (self.place_of(first).0, self.place_of(second).0);
-        let (before, after) = (self.sockets.remove(place), self.sockets.remove(other));
-        // Each takes the first empty place.
-        let handles = [self.sockets.add(before), self.sockets.add(after)];
-        for (index, handle) in [first, second].into_iter().zip(handles) {
-            if let Some(slot) = self.slots.get_mut(index) {
-                slot.socket = Some(handle);
-            }
+    fn put_pair_in_order(&mut self, index: usize) {
+        let Some([first, second]) = self.slots.get_mut(index..).and_then(|it| it.first_chunk_mut())
+        else {
+            return;
+        };
+        let rank_of = |slot: &Slot| rank(slot.tcp(&self.sockets).state());
+        if rank_of(first) <= rank_of(second) {
+            return;
+        }
+        let handles = [first.handle(), second.handle()];
+        let mut pair = self.sockets.iter_mut().filter(|(handle, _)| handles.contains(handle));
+        if let (Some((_, before)), Some((_, after))) = (pair.next(), pair.next()) {
+            core::mem::swap(before, after);
+            core::mem::swap(first, second);
+            // The places are what they were.
+            core::mem::swap(&mut first.socket, &mut second.socket);
+            self.unasked = 0;
         }
     }
 }
