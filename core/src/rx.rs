@@ -135,8 +135,8 @@ impl<P: Platform> Engine<P> {
         if self.waiting_in(group) >= AHEAD {
             return self.block(slot, group);
         }
-        if let Staging::Of(owner) = self.staging_for(slot, group)
-            && self.channels.get(slot).is_some_and(|channel| channel.later)
+        if self.channels.get(slot).is_some_and(|channel| channel.later)
+            && let Staging::Of(owner) = self.staging_for(slot, group)
             && self.drain(owner, group, io, left) == Drained::Budget
         {
             return self.enqueue_read(slot);

@@ -189,11 +189,10 @@ impl<P: Platform> Engine<P> {
 
     /// Lets channels read again that waited for messages which have come back.
     fn resume_parked(&mut self) {
-        for index in 0u32.. {
-            if self.parked == 0 || self.groups.get(index).is_none() {
-                break;
-            }
+        let mut index = 0;
+        while self.parked > 0 && self.groups.get(index).is_some() {
             self.try_resume(index);
+            index += 1;
         }
     }
 
