@@ -187,6 +187,7 @@ impl<P: Platform> Message<P> {
     }
 
     /// The text headers.
+    #[inline(never)] // Once, for a board.
     pub fn text(&self) -> TextHeaders<'_> {
         let end = HEADER_LEN + self.text_len();
         TextHeaders::new(self.buffer.get(HEADER_LEN..end).unwrap_or_default())

@@ -93,6 +93,7 @@ pub(crate) fn write_ip(address: IpAddress, out: &mut dyn fmt::Write) -> fmt::Res
 
 /// What all connections have in common. Nagle's algorithm would hold back the end of a
 /// message until the peer has confirmed its beginning.
+#[inline(never)] // Once, for a board.
 pub(crate) fn prepare(socket: &mut Socket<'_>, options: &Options) {
     socket.set_nagle_enabled(false);
     socket.set_keep_alive(Some(time::duration(options.keep_alive)));

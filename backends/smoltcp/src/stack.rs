@@ -233,6 +233,9 @@ impl<'a> Stack<'a> {
 
     /// When the first socket that lingers is cut off.
     fn closing_deadline(&self) -> Option<Instant> {
+        if !self.lingering {
+            return None;
+        }
         let closing = self.slots.iter().filter_map(|slot| match slot.role {
             Role::Closing { until, .. } => Some(until),
             _ => None,

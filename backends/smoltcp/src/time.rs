@@ -16,6 +16,7 @@ pub(crate) fn from_smoltcp(at: time::Instant) -> Instant {
     Instant::from_micros(u64::try_from(at.total_micros()).unwrap_or_default())
 }
 
+#[inline(never)] // Once, for a board.
 pub(crate) fn duration(duration: Duration) -> time::Duration {
     let micros = Instant::ZERO.after(duration).as_micros();
     time::Duration::from_micros(micros.min(LAST))
