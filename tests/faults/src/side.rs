@@ -92,7 +92,7 @@ impl Side {
     /// # Panics
     /// When it cannot.
     pub fn listen(&mut self, address: &str, bounds: Option<&str>) -> (ChannelNumber, String) {
-        let listener = self.try_listen(address, bounds);
+        let listener = self.ask_to_listen(address, bounds).channel;
         match self.receive() {
             Received::Returned(message, Status::Success) => {
                 assert_eq!(message.opcode(), Opcode::WelcomeResponse);
@@ -115,19 +115,6 @@ impl Side {
             welcome.add_header(BOUNDS, bounds).expect("it fits");
         }
         self.post(welcome).expect("it may listen")
-    }
-
-    /// Posts a WelcomeRequest with these bounds; its channel.
-    ///
-    /// # Panics
-    /// When it is refused.
-    pub fn try_listen(&mut self, address: &str, bounds: Option<&str>) -> ChannelNumber {
-        let mut welcome = self.message(Opcode::WelcomeRequest, ChannelNumber::default(), b"");
-        welcome.listen_on(address).expect("an address");
-        if let Some(bounds) = bounds {
-            welcome.add_header(BOUNDS, bounds).expect("it fits");
-        }
-        self.post(welcome).expect("it may listen").channel
     }
 
     /// Posts a HelloRequest; its header, with the channel.

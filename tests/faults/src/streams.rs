@@ -25,12 +25,22 @@ pub enum Role {
     Client,
 }
 
+/// The peer in the other process, and the channels to it.
+pub struct Peer {
+    /// The peer.
+    pub process: Process,
+    /// Where it listens, if it does.
+    pub address: Option<String>,
+    /// The channels to it.
+    pub channels: Vec<ChannelNumber>,
+}
+
 impl Role {
     /// Both.
     pub const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
-    /// Starts the peer by its arguments, a server to listen at this address; the channels to it, with a stream
-    /// from it on each.
+    /// Starts the peer by its arguments, a server to listen at this address, and as many channels to it
+    /// with a stream from it on each.
     ///
     /// # Panics
     /// When it does not connect.
@@ -38,30 +48,31 @@ impl Role {
         self,
         stage: &mut Stage,
         at: &str,
+        count: usize,
         start: impl FnOnce(&[&str]) -> Process,
-    ) -> (Process, Vec<ChannelNumber>) {
-        let (peer, channels): (_, Vec<_>) = match self {
+    ) -> Peer {
+        let peer = match self {
             Role::Server => {
-                let mut peer = start(&["listen", at]);
-                let address = peer.line();
-                let connected = (0..STREAMS).map(|_| {
-                    let channel = stage.client.connect(&address).channel;
+                let mut process = start(&["listen", at]);
+                let address = process.line();
+                let channels = (0..count).map(|_| stage.client.connect(&address).channel);
+                let channels = channels.collect();
+                for _ in 0..count {
                     stage.client.expect(Opcode::HelloResponse);
-                    channel
-                });
-                (peer, connected.collect())
+                }
+                Peer { process, address: Some(address), channels }
             }
             Role::Client => {
-                let peer = start(&["connect", &stage.address, &STREAMS.to_string()]);
-                let hellos =
-                    (0..STREAMS).map(|_| stage.server.expect(Opcode::HelloRequest).channel());
-                (peer, hellos.collect())
+                let process = start(&["connect", &stage.address, &count.to_string()]);
+                let hellos = (0..count).map(|_| stage.server.expect(Opcode::HelloRequest));
+                let channels = hellos.map(|hello| hello.channel()).collect();
+                Peer { process, address: None, channels }
             }
         };
-        for &channel in &channels {
+        for &channel in &peer.channels {
             self.other(stage).say(Opcode::Request, channel, b"stream");
         }
-        (peer, channels)
+        peer
     }
 
     /// The side of this process that has to do with it.

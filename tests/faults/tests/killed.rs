@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use tofu_faults::process::Process;
 use tofu_faults::stage::Stage;
+use tofu_faults::streams::{Peer, Role};
 use tofu_std::testing::TempSocketPath;
-use tofu_std::{ChannelNumber, Opcode, Options, Received, Status};
+use tofu_std::{Opcode, Options, Received, Status};
 
 /// Streams each way.
 const STREAMS: usize = 100;
@@ -13,51 +14,16 @@ const ARRIVED: u64 = 20;
 
 const PEER: &str = env!("CARGO_BIN_EXE_peer");
 
-/// Who is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Killed {
-    Server,
-    Client,
-}
-
 fn tcp() -> String {
     "tcp|127.0.0.1|0".into()
 }
 
-/// The killed peer, where it listened if it did, and the channels to it.
-fn start(stage: &mut Stage, killed: Killed, at: &str) -> (Process, String, Vec<ChannelNumber>) {
-    match killed {
-        Killed::Server => {
-            let mut peer = Process::start(PEER, &["listen", at]);
-            let address = peer.line();
-            let channels = (0..STREAMS).map(|_| stage.client.connect(&address).channel);
-            let channels = channels.collect();
-            for _ in 0..STREAMS {
-                stage.client.expect(Opcode::HelloResponse);
-            }
-            (peer, address, channels)
-        }
-        Killed::Client => {
-            let count = STREAMS.to_string();
-            let peer = Process::start(PEER, &["connect", &stage.address, &count]);
-            let channels =
-                (0..STREAMS).map(|_| stage.server.expect(Opcode::HelloRequest).channel());
-            (peer, String::new(), channels.collect())
-        }
-    }
-}
-
-/// `here` is where this process listens, `there` where the peer does, if at all.
-fn kill(killed: Killed, here: &str, there: &str) {
+/// `killed` is what the peer is; `here` is where this process listens, `there` where the peer does.
+fn kill(killed: Role, here: &str, there: &str) {
     let mut stage = Stage::new(Options::default(), Options::default(), here);
-    let (peer, address, channels) = start(&mut stage, killed, there);
-    let side = match killed {
-        Killed::Server => &mut stage.client,
-        Killed::Client => &mut stage.server,
-    };
-    for &channel in &channels {
-        side.say(Opcode::Request, channel, b"stream");
-    }
+    let Peer { process, address, channels } =
+        killed.start(&mut stage, there, STREAMS, |arguments| Process::start(PEER, arguments));
+    let side = killed.other(&mut stage);
     let mut arrived: BTreeMap<_, _> = channels.iter().map(|&channel| (channel, 0)).collect();
     while arrived.values().any(|&count| count < ARRIVED) {
         match side.receive() {
@@ -69,7 +35,7 @@ fn kill(killed: Killed, here: &str, there: &str) {
             other => panic!("expected a Signal, got {other:?}"),
         }
     }
-    peer.kill();
+    process.kill();
 
     let mut left = STREAMS;
     while left > 0 {
@@ -88,7 +54,7 @@ fn kill(killed: Killed, here: &str, there: &str) {
             Received::Returned(..) => {}
         }
     }
-    if killed == Killed::Server {
+    if let Some(address) = address {
         assert_replaced(&mut stage, &address);
     }
     stage.end();
@@ -107,22 +73,22 @@ fn assert_replaced(stage: &mut Stage, address: &str) {
 
 #[test]
 fn every_channel_of_a_server_that_is_killed_ends_over_tcp() {
-    kill(Killed::Server, &tcp(), &tcp());
+    kill(Role::Server, &tcp(), &tcp());
 }
 
 #[test]
 fn every_channel_of_a_client_that_is_killed_ends_over_tcp() {
-    kill(Killed::Client, &tcp(), &tcp());
+    kill(Role::Client, &tcp(), &tcp());
 }
 
 #[test]
 fn every_channel_of_a_server_that_is_killed_ends_over_a_unix_socket() {
     let (here, there) = (TempSocketPath::new(), TempSocketPath::new());
-    kill(Killed::Server, &here.address(), &there.address());
+    kill(Role::Server, &here.address(), &there.address());
 }
 
 #[test]
 fn every_channel_of_a_client_that_is_killed_ends_over_a_unix_socket() {
     let here = TempSocketPath::new();
-    kill(Killed::Client, &here.address(), "");
+    kill(Role::Client, &here.address(), "");
 }

@@ -8,9 +8,9 @@ use tofu_conformance::namespace::{Network, enter, prepare};
 use tofu_conformance::skip::Needy;
 use tofu_faults::process::Process;
 use tofu_faults::stage::Stage;
-use tofu_faults::streams::{Role, assert_whole, ends, fill, fill_up};
+use tofu_faults::streams::{Peer, Role, STREAMS, assert_whole, ends, fill, fill_up};
 use tofu_faults::timeout::{IDLE, NONE, SEND, Set, TIMEOUT, only};
-use tofu_std::{ChannelNumber, Status};
+use tofu_std::Status;
 
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 2);
@@ -26,25 +26,25 @@ fn main() -> ExitCode {
 }
 
 /// Two networks, a server and a client in this one, and a peer in the other.
-fn start(role: Role, timeout: Set) -> (Network, Stage, Process, Vec<ChannelNumber>) {
+fn start(role: Role, timeout: Set) -> (Network, Stage, Peer) {
     enter().expect("it was tried");
     let network = Network::beside(NEAR, FAR).expect("a cable");
     let mut stage = Stage::new(only(timeout), only(timeout), &format!("tcp|{NEAR}|0"));
-    let (peer, channels) = role.start(&mut stage, &format!("tcp|{FAR}|0"), |arguments| {
+    let peer = role.start(&mut stage, &format!("tcp|{FAR}|0"), STREAMS, |arguments| {
         let started = network.run(|| Ok(Process::start(env!("CARGO_BIN_EXE_peer"), arguments)));
         started.expect("it starts")
     });
-    (network, stage, peer, channels)
+    (network, stage, peer)
 }
 
 fn comes_back() -> Result<(), Failed> {
     for role in Role::BOTH {
-        let (network, mut stage, peer, channels) = start(role, NONE);
+        let (network, mut stage, peer) = start(role, NONE);
         let side = role.other(&mut stage);
         network.set_cable(false)?;
-        let sent = fill_up(side, &channels);
+        let sent = fill_up(side, &peer.channels);
         network.set_cable(true)?;
-        assert_whole(side, &channels, sent);
+        assert_whole(side, &peer.channels, sent);
         drop(peer);
         stage.end();
     }
@@ -53,12 +53,12 @@ fn comes_back() -> Result<(), Failed> {
 
 fn not_taken() -> Result<(), Failed> {
     for role in Role::BOTH {
-        let (network, mut stage, peer, channels) = start(role, SEND);
+        let (network, mut stage, peer) = start(role, SEND);
         let side = role.other(&mut stage);
         network.set_cable(false)?;
         let start = Instant::now();
-        fill(side, &channels);
-        for end in ends(side, channels.len()) {
+        fill(side, &peer.channels);
+        for end in ends(side, peer.channels.len()) {
             assert_eq!(end.reason, Status::CommunicationFailed);
             assert!(!end.returned.is_empty());
         }
@@ -71,10 +71,10 @@ fn not_taken() -> Result<(), Failed> {
 
 fn silent() -> Result<(), Failed> {
     for role in Role::BOTH {
-        let (network, mut stage, peer, channels) = start(role, IDLE);
+        let (network, mut stage, peer) = start(role, IDLE);
         network.set_cable(false)?;
         let side = role.other(&mut stage);
-        for end in ends(side, channels.len()) {
+        for end in ends(side, peer.channels.len()) {
             assert_eq!(end.reason, Status::CommunicationFailed);
         }
         drop(peer);
