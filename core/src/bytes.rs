@@ -28,6 +28,7 @@ pub(crate) fn number(digits: &[u8]) -> Option<u16> {
 }
 
 /// Copies as much as fits and says how much that was.
+#[inline]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
     let count = to.len().min(from.len());
     if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
@@ -37,6 +38,7 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8]) -> usize {
 }
 
 /// Copies to the front and returns what is left; nothing of either where there is no room for all.
+#[inline]
 pub(crate) fn fill<'a>(to: &'a mut [u8], from: &[u8]) -> &'a mut [u8] {
     match to.split_at_mut_checked(from.len()) {
         Some((front, rest)) => {

@@ -14,6 +14,7 @@ pub const MAX_CLASSES: usize = 4;
 pub(crate) type PerClass = [u16; MAX_CLASSES];
 
 /// The count of one class.
+#[inline]
 pub(crate) fn count(counts: &PerClass, class: usize) -> u16 {
     counts.get(class).copied().unwrap_or_default()
 }
@@ -44,26 +45,31 @@ pub(crate) struct Stock {
 
 impl Stock {
     /// The bytes of its messages.
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         self.size.load(Ordering::Relaxed)
     }
 
     /// How many of its messages are free.
+    #[inline]
     pub(crate) fn free(&self) -> u16 {
         self.free.load(Ordering::Relaxed)
     }
 
     /// How many are kept so that each of so many channels can have one: half of them at most.
+    #[inline]
     fn kept(&self, channels: u32) -> u16 {
         let half = self.capacity.load(Ordering::Relaxed) / 2;
         u16::try_from(channels).map_or(half, |channels| channels.min(half))
     }
 
     /// How many are free for channels that have one already, of so many channels.
+    #[inline]
     pub(crate) fn spare(&self, channels: u32) -> u16 {
         self.free().saturating_sub(self.kept(channels))
     }
 
+    #[inline]
     fn set_free(&self, free: u16) {
         self.free.store(free, Ordering::Relaxed);
     }
