@@ -5,7 +5,7 @@
 //! peer, and answers none, though that peer may use its port again at once: so it comes last.
 
 use crate::Stack;
-use crate::slot::Slot;
+use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::State;
 
 fn rank(state: State) -> u8 {
@@ -17,33 +17,41 @@ fn rank(state: State) -> u8 {
 }
 
 impl Stack<'_> {
-    /// Moves sockets whose state has changed to where they belong, and what we know of them with them:
-    /// slots are in the order of their sockets.
+    /// Moves sockets whose state has changed to where they belong. Each exchange leaves fewer pairs in
+    /// the wrong order, or fills a place that was empty.
     pub(crate) fn put_in_order(&mut self) {
-        for end in (1..self.slots.len()).rev() {
-            for index in 0..end {
-                self.put_pair_in_order(index);
+        let count = self.slots.len();
+        let mut pair = 0;
+        while pair < count * count {
+            let (first, second) = (pair / count, pair % count);
+            let ((place, rank), (other_place, other_rank)) =
+                (self.place_of(first), self.place_of(second));
+            pair += 1;
+            if place < other_place && rank > other_rank {
+                self.exchange([first, second], [place, other_place]);
+                pair = 0;
             }
         }
     }
 
-    fn put_pair_in_order(&mut self, index: usize) {
-        let Some([first, second]) = self.slots.get_mut(index..).and_then(|it| it.first_chunk_mut())
-        else {
-            return;
-        };
-        let rank_of = |slot: &Slot| rank(slot.tcp(&self.sockets).state());
-        if rank_of(first) <= rank_of(second) {
-            return;
-        }
-        let handles = [first.handle(), second.handle()];
-        let mut pair = self.sockets.iter_mut().filter(|(handle, _)| handles.contains(handle));
-        if let (Some((_, before)), Some((_, after))) = (pair.next(), pair.next()) {
-            core::mem::swap(before, after);
-            core::mem::swap(first, second);
-            // The places are what they were.
-            core::mem::swap(&mut first.socket, &mut second.socket);
-            self.unasked = 0;
+    /// Where a slot's socket is in the set, and its rank.
+    fn place_of(&self, index: usize) -> (SocketHandle, u8) {
+        self.slots.get(index).map_or((SocketHandle::default(), 0), |slot| {
+            (slot.handle(), rank(slot.tcp(&self.sockets).state()))
+        })
+    }
+
+    /// Lets the sockets of two slots change places. They are taken out and put back, since smoltcp knows
+    /// of a place for how long it must not send: that is not to pass to another socket.
+    fn exchange(&mut self, slots: [usize; 2], places: [SocketHandle; 2]) {
+        let [after, before] = places.map(|place| self.sockets.remove(place));
+        // Each takes the first empty place.
+        let before = self.sockets.add(before);
+        let after = self.sockets.add(after);
+        for (index, handle) in slots.into_iter().zip([after, before]) {
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.socket = Some(handle);
+            }
         }
     }
 }

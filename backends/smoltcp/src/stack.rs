@@ -43,6 +43,8 @@ pub struct Stack<'a> {
     pub(crate) sent: bool,
     /// The last turn left sending to this one.
     put_off: bool,
+    /// The application may have changed the interface's addresses.
+    readdressed: bool,
     /// A listener may lack sockets, and there may be one for it.
     pub(crate) unarmed: bool,
     /// Some slots are closing.
@@ -89,13 +91,15 @@ impl<'a> Stack<'a> {
             received: false,
             sent: false,
             put_off: false,
+            readdressed: false,
             unarmed: false,
             lingering: false,
         }
     }
 
     /// Moves what can be moved: takes packets from the device, gives the engine its
-    /// [turn](Engine::turn), and sends what came of it. Does a bounded amount of work.
+    /// [turn](Engine::turn), and sends what came of it; where answers are likely to follow, at the next turn,
+    /// together with them. Does a bounded amount of work.
     ///
     /// Call it when the device has packets, and where [`Engine::turn`] asks to be called: at once while
     /// [`Turn::more`] holds, else by the deadline, which is the engine's or smoltcp's, whichever
@@ -112,7 +116,7 @@ impl<'a> Stack<'a> {
         let more_packets = self.take_packets(device);
         let turn = engine.turn(now, self, budget);
         // What was received is likely to be answered: acknowledgements go with that.
-        self.put_off = self.received && !self.sent && !self.put_off;
+        self.put_off = self.received && !self.sent && !self.put_off && !self.lingering;
         if self.put_off {
             return Turn { more: true, ..turn };
         }
@@ -131,8 +135,9 @@ impl<'a> Stack<'a> {
     }
 
     /// The interface, to change its addresses and routes. A connection whose address is taken
-    /// away is lost.
+    /// away is lost, as the next turn says.
     pub fn interface_mut(&mut self) -> &mut Interface {
+        self.readdressed = true;
         &mut self.interface
     }
 
@@ -171,14 +176,17 @@ impl<'a> Stack<'a> {
         for _ in 0..ROUNDS_PER_TURN {
             let sent = self.interface.poll_egress(now, device, &mut self.sockets);
             let sent = sent != PollResult::None;
-            // Timers of sockets may have expired: those of TCP do not without a packet.
-            if sent || cfg!(any(feature = "dhcpv4", feature = "dns")) {
+            // Timers of sockets may have expired: those of TCP do not without a packet. One whose address
+            // was taken away ends without one.
+            let readdressed = core::mem::take(&mut self.readdressed);
+            if sent || readdressed || cfg!(any(feature = "dhcpv4", feature = "dns")) {
                 self.settle();
             }
-            match self.interface.poll_at(now, &self.sockets)? {
-                at if at > now => return Some(time::from_smoltcp(at)),
-                _ if !sent => return Some(self.now.after(DEVICE_RETRY)),
-                _ => {}
+            let next = self.interface.poll_at(now, &self.sockets).map(time::from_smoltcp);
+            match next {
+                Some(at) if at > self.now => return next,
+                _ if sent => {}
+                _ => return next.map(|_| self.now.after(DEVICE_RETRY)),
             }
         }
         Some(self.now)

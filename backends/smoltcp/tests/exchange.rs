@@ -185,6 +185,37 @@ fn nobody_there_is_given_up_after_the_engines_timeout() {
 }
 
 #[test]
+fn giving_up_somebody_who_is_not_there_makes_nobody_else_wait() {
+    let mut rig = Rig::new(Medium::Ethernet, 0);
+    let address = rig.listen(1, "tcp|10.0.0.2|7099");
+    let absent = rig.nodes[1].connect("tcp|10.0.0.77|9");
+    rig.pass(Duration::from_millis(1));
+    let client = rig.nodes[0].connect(&address);
+    let server = rig.peer(1, Opcode::HelloRequest).channel();
+    // Whoever is not there is looked for once a second.
+    rig.pass(Duration::from_millis(2_100));
+    rig.nodes[1].send(Opcode::ByeSignal, absent, 1, b"");
+    rig.returned(1, Status::ChannelClosed);
+    assert_eq!(rig.closed(1, absent), Status::ChannelClosed);
+    rig.nodes[1].send(Opcode::Signal, server, 2, b"at once");
+    let began = rig.now;
+    assert_eq!(rig.peer(0, Opcode::Signal).channel(), client);
+    assert!(rig.now.since(began) < Duration::from_millis(10));
+}
+
+#[test]
+fn connections_of_an_address_that_is_taken_away_end_with_the_next_turn() {
+    let mut rig = Rig::new(Medium::Ethernet, 0);
+    let address = rig.listen(0, "tcp|10.0.0.1|7099");
+    let client = rig.nodes[1].connect(&address);
+    rig.peer(0, Opcode::HelloRequest);
+    rig.nodes[1].stack.interface_mut().update_ip_addrs(|addresses| addresses.clear());
+    let began = rig.now;
+    assert_eq!(rig.closed(1, client), Status::PeerDisconnected);
+    assert!(rig.now.since(began) < Duration::from_millis(10));
+}
+
+#[test]
 fn addresses_that_cannot_be_used_are_refused() {
     let mut rig = Rig::new(Medium::Ethernet, 0);
     for address in ["tcp|name|1", "tcp||1", "tcp|10.0.0.1|0", "uds|/tmp/x", "mem|x", "serial|x"] {
