@@ -29,7 +29,8 @@ impl Link {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Ready {
     /// A listener listens, or a connection is made, that [`Transport::listen`] or
-    /// [`Transport::connect`] began.
+    /// [`Transport::connect`] began. Not before it, but from then on, [`Readable`](Ready::Readable) tells
+    /// of whatever is there on a connection, though [`Transport::recv`] was never called.
     Opened,
     /// It could not be opened.
     Failed(Status),
