@@ -72,6 +72,8 @@ pub(crate) struct End {
     /// Who is told about it; nobody before it is accepted, and for a raw pipe.
     pub(crate) owner: Option<Owner>,
     pub(crate) closed: bool,
+    /// It was closed in the belief that nothing more comes: what does resets the connection.
+    pub(crate) resets: bool,
     pub(crate) inbox: Pipe,
     pub(crate) lost: Option<Loss>,
     pub(crate) read: Edge,
@@ -87,6 +89,7 @@ impl End {
         End {
             owner,
             closed: false,
+            resets: false,
             inbox,
             lost: None,
             read: Edge::Owed,

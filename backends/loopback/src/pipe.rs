@@ -60,6 +60,11 @@ impl Pipe {
         self.arrived.len()
     }
 
+    /// Whether bytes are here or on their way.
+    pub(crate) fn holds_bytes(&self) -> bool {
+        self.arrived.len() + self.flying > 0
+    }
+
     pub(crate) fn is_ended(&self) -> bool {
         self.ended
     }

@@ -114,6 +114,10 @@ impl Hub {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if connection.end(to).resets {
+            // Destroys what the writer has not read, as TCP does.
+            return connection.abort(to);
+        }
         let inbox = &mut connection.end_mut(to).inbox;
         inbox.write(bufs, count, at);
         let at = inbox.arrival(at);
@@ -165,8 +169,10 @@ impl Hub {
         end.owner = None;
         match how {
             Close::Abort => connection.abort(side),
+            Close::Done if end.inbox.holds_bytes() => connection.abort(side),
             Close::Graceful | Close::Done => {
                 end.closed = true;
+                end.resets = how == Close::Done;
                 end.inbox.discard();
                 if connection.end(peer).lost.is_none() {
                     let inbox = &mut connection.end_mut(peer).inbox;

@@ -51,6 +51,26 @@ fn bytes_go_both_ways_and_a_graceful_close_delivers_all_of_them() {
 }
 
 #[test]
+fn a_close_after_the_peers_goodbye_waits_for_nothing_and_delivers_all() {
+    on_every_kind(|rig, address| {
+        let (client, server) = rig.pair(address);
+        assert_eq!(rig.transfer(client, server, b"goodbye"), b"goodbye");
+        // As much as goes in while nobody reads.
+        let mut sent = Vec::new();
+        let block = pattern(100_000);
+        while let Poll::Ready(Ok(count)) = rig.sockets(SERVER).send(server.1, &[&block]) {
+            sent.extend_from_slice(&block[..count]);
+        }
+        assert!(sent.len() > 1_000);
+        rig.node(SERVER).close(server.1, Close::Done);
+        assert_eq!(rig.sockets(SERVER).lingering.len(), 0);
+        let (bytes, end) = rig.read_to_end(client);
+        assert!(bytes == sent, "{} of {} bytes", bytes.len(), sent.len());
+        assert_eq!(end, Ok(()));
+    });
+}
+
+#[test]
 fn an_end_that_came_with_the_last_bytes_is_reported() {
     on_every_kind(|rig, address| {
         let (client, server) = rig.pair(address);
