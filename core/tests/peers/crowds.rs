@@ -1,9 +1,10 @@
 //! A turn is short, however many connections come or end at once: peers that say nothing, and then leave together.
 
-use super::{Host, Peers, listening_engine};
+use super::{CHANNELS, Host, Peers, listening_engine};
 use tofu_core::{Engine, Instant};
 
-const CROWD: usize = 100;
+/// With the listener, as many as there are channels.
+const CROWD: usize = CHANNELS - 1;
 /// Messages a turn may move, and connections it may end.
 const BUDGET: u32 = 8;
 

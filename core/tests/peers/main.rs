@@ -15,6 +15,7 @@ use tofu_core::{
     Transport,
 };
 
+const CHANNELS: usize = 128;
 /// What is read ahead: more messages than a turn moves, so that many are left behind for the next.
 const STAGING: usize = 4096;
 
@@ -26,7 +27,7 @@ tofu_core::platform! {
         classes: 1,
         // More than reading ever runs ahead.
         messages: 1024,
-        channels: 128,
+        channels: CHANNELS,
         groups: 1,
     }
     allocate: |len| Some(vec![0; len].into_boxed_slice()),
