@@ -32,6 +32,9 @@ pub struct Stack<'a> {
     pub(crate) now: Instant,
     /// The last ephemeral port, counted from the first.
     pub(crate) last_port: u16,
+    /// The slot whose connection was let go first last, and when it is another's turn.
+    pub(crate) connects_first: usize,
+    pub(crate) next_discovery: Instant,
     /// Where accepting goes on, so that each client gets its turn.
     pub(crate) next_accepted: usize,
     /// The first listener or slot that may have become ready since it was last asked: listeners come
@@ -86,6 +89,8 @@ impl<'a> Stack<'a> {
             stats: Stats::default(),
             now: Instant::ZERO,
             last_port: options.seed,
+            connects_first: 0,
+            next_discovery: Instant::ZERO,
             next_accepted: 0,
             unasked: 0,
             received: false,
@@ -173,6 +178,7 @@ impl<'a> Stack<'a> {
     fn send_packets(&mut self, device: &mut (impl Device + ?Sized)) -> Option<Instant> {
         let now = time::to_smoltcp(self.now);
         self.settle_changes();
+        self.take_turns();
         for _ in 0..ROUNDS_PER_TURN {
             let sent = self.interface.poll_egress(now, device, &mut self.sockets);
             let sent = sent != PollResult::None;

@@ -185,6 +185,23 @@ fn nobody_there_is_given_up_after_the_engines_timeout() {
 }
 
 #[test]
+fn asking_for_somebody_who_is_not_there_keeps_nobody_else_from_being_found() {
+    for before in 0..2 {
+        let mut rig = Rig::new(Medium::Ethernet, 0);
+        let address = rig.listen(0, "tcp|10.0.0.1|7099");
+        let began = rig.now;
+        for _ in 0..=before {
+            rig.nodes[1].connect("tcp|10.0.0.77|9");
+        }
+        rig.nodes[1].connect(&address);
+        rig.nodes[1].connect("tcp|10.0.0.78|9");
+        rig.peer(0, Opcode::HelloRequest);
+        // One neighbour is asked for in a second.
+        assert!(rig.now.since(began) < Duration::from_secs(4), "{:?}", rig.now.since(began));
+    }
+}
+
+#[test]
 fn giving_up_somebody_who_is_not_there_makes_nobody_else_wait() {
     let mut rig = Rig::new(Medium::Ethernet, 0);
     let address = rig.listen(1, "tcp|10.0.0.2|7099");
