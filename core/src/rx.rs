@@ -463,9 +463,10 @@ impl<P: Platform> Engine<P> {
                 self.stop_phase_timer(slot);
                 return false;
             }
-            // An answer to ours is the peer's last word. Where both asked at once, neither will be
-            // answered, and all is said, too.
-            (Opcode::ByeResponse | Opcode::ByeRequest, Bye::Sent) => (Close::Done, Status::Success),
+            // An answer to ours is the peer's last word, and it has read all of ours.
+            (Opcode::ByeResponse, Bye::Sent) => (Close::Done, Status::Success),
+            // Both asked at once: neither will be answered, and all is said.
+            (Opcode::ByeRequest, Bye::Sent) => (Close::Graceful, Status::Success),
             (Opcode::ByeRequest, _) => {
                 channel.peer_bye = true;
                 return false;

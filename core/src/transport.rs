@@ -48,8 +48,8 @@ pub enum Close {
     /// an end of stream. What the peer still sends is read and thrown away, for
     /// a bounded time, so that no reset overtakes our bytes.
     Graceful,
-    /// As gracefully, but the peer has said goodbye: it sends nothing more, no reset can overtake our
-    /// bytes, and whoever moves them needs no help to bring them and the end of the stream there.
+    /// As gracefully, but both ends have said all they had to say, and the peer has read ours: nothing
+    /// needs to be waited for, and what it sends nevertheless may meet a reset.
     Done,
     /// At once; what is in flight may be lost.
     Abort,

@@ -130,10 +130,10 @@ impl<P: Platform> Engine<P> {
             self.stop_phase_timer(slot);
         }
         let Some(channel) = self.channels.get(slot) else { return };
-        let (bye, peer_bye) = (channel.bye, channel.peer_bye);
-        if matches!(bye, Bye::Answered | Bye::Flush) || (bye == Bye::Sent && peer_bye) {
-            let how = if peer_bye { Close::Done } else { Close::Graceful };
-            self.finish(slot, how, Status::Success, io);
+        let crossed = channel.bye == Bye::Sent && channel.peer_bye;
+        if crossed || matches!(channel.bye, Bye::Answered | Bye::Flush) {
+            // Not done: a careless peer goes on sending, which must not cost it what it has to read.
+            self.finish(slot, Close::Graceful, Status::Success, io);
         }
     }
 

@@ -51,7 +51,7 @@ fn bytes_go_both_ways_and_a_graceful_close_delivers_all_of_them() {
 }
 
 #[test]
-fn a_close_after_the_peers_goodbye_waits_for_nothing_and_delivers_all() {
+fn a_close_when_all_is_said_waits_for_nothing_and_delivers_all() {
     on_every_kind(|rig, address| {
         let (client, server) = rig.pair(address);
         assert_eq!(rig.transfer(client, server, b"goodbye"), b"goodbye");
