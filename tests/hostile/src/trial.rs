@@ -7,6 +7,7 @@ use crate::server::{Report, Setting};
 use crate::target::Target;
 use std::thread;
 use std::time::{Duration, Instant};
+use tofu_test_support::percentile;
 
 /// How long the neighbour talks alone before.
 const ALONE: Duration = Duration::from_secs(1);
@@ -149,7 +150,5 @@ fn bound(setting: &Setting) -> u64 {
 }
 
 fn p99(mut times: Vec<Duration>) -> Outcome<Duration> {
-    times.sort_unstable();
-    let at = times.len() * 99 / 100;
-    Ok(*times.get(at).ok_or("the neighbour got no answer")?)
+    percentile(&mut times, 99).ok_or_else(|| "the neighbour got no answer".into())
 }

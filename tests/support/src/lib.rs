@@ -4,4 +4,4 @@ mod lines;
 mod stats;
 
 pub use lines::lines;
-pub use stats::median;
+pub use stats::{median, percentile};

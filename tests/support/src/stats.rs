@@ -12,6 +12,13 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The percentile of nearest rank; nothing of none. Sorts them.
+pub fn percentile<T: Copy + Ord>(values: &mut [T], percent: usize) -> Option<T> {
+    values.sort_unstable();
+    let rank = (values.len() * percent).div_ceil(100).max(1);
+    values.get(rank - 1).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,5 +28,14 @@ mod tests {
         assert!(median(&[]).is_nan());
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn percentiles_are_of_nearest_rank() {
+        let mut values: Vec<u32> = (1..=200).rev().collect();
+        assert_eq!(percentile(&mut values, 50), Some(100));
+        assert_eq!(percentile(&mut values, 99), Some(198));
+        assert_eq!(percentile(&mut [7], 1), Some(7));
+        assert_eq!(percentile::<u32>(&mut [], 99), None);
     }
 }
