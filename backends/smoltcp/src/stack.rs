@@ -32,7 +32,7 @@ pub struct Stack<'a> {
     pub(crate) now: Instant,
     /// The last ephemeral port, counted from the first.
     pub(crate) last_port: u16,
-    /// The slot whose connection was let go first last, and when it is another's turn.
+    /// The slot whose connection goes first, and when it is another's turn.
     pub(crate) connects_first: usize,
     pub(crate) next_discovery: Instant,
     /// Where accepting goes on, so that each client gets its turn.
