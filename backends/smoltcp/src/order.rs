@@ -61,7 +61,8 @@ impl Stack<'_> {
         let rank = match slot.tcp(&self.sockets).state() {
             State::Listen => 2,
             State::TimeWait | State::Closed => 3,
-            _ => u8::from(index != self.connects_first || !self.connects(index)),
+            _ if index == self.connects_first && self.connects(index) => 0,
+            _ => 1,
         };
         (slot.handle(), rank)
     }

@@ -32,8 +32,9 @@ pub struct Stack<'a> {
     pub(crate) now: Instant,
     /// The last ephemeral port, counted from the first.
     pub(crate) last_port: u16,
-    /// The slot whose connection goes first, and when it is another's turn.
+    /// The slot that is to look for its neighbour first, if it connects.
     pub(crate) connects_first: usize,
+    /// When it is another's turn to.
     pub(crate) next_discovery: Instant,
     /// Where accepting goes on, so that each client gets its turn.
     pub(crate) next_accepted: usize,
