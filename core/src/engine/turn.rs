@@ -138,6 +138,7 @@ impl<P: Platform> Engine<P> {
             }
             self.enqueue_read(slot);
         } else {
+            // Read once the transport says that something is there: nobody speaks before our hello.
             channel.phase = Phase::Open;
             self.touch(slot);
         }

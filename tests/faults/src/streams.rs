@@ -27,7 +27,7 @@ pub enum Role {
 
 /// The peer in the other process, and the channels to it.
 pub struct Peer {
-    /// The peer.
+    /// What it runs in.
     pub process: Process,
     /// Where it listens, if it does.
     pub address: Option<String>,
