@@ -157,17 +157,12 @@ pub struct Channel<P: Platform> {
     next_free: u32,
 }
 
-impl<P: Platform> Channel<P> {
-    pub(crate) fn new(
-        number: ChannelNumber,
-        group: GroupId,
-        side: Side,
-        phase: Phase,
-        bounds: Bounds,
-    ) -> Self {
+impl<P: Platform> Default for Channel<P> {
+    /// No channel.
+    fn default() -> Self {
         Channel {
-            phase,
-            side,
+            phase: Phase::Free,
+            side: Side::Client,
             bye: Bye::None,
             peer_bye: false,
             abort: None,
@@ -175,15 +170,15 @@ impl<P: Platform> Channel<P> {
             returned: None,
             write_blocked: false,
             wants_write: false,
-            later: phase == Phase::AwaitHello,
+            later: false,
             held: false,
             notice_waits: false,
             accept_failing: false,
-            number,
+            number: ChannelNumber::NONE,
             id: 0,
-            group: Some(group),
+            group: None,
             peer_limits: Limits::MAX,
-            bounds,
+            bounds: Bounds { channels: 0, header_lines: 0, limits: Limits::MAX },
             accepted: 0,
             listener: ChannelNumber::NONE,
             frame: Frame::default(),
@@ -202,6 +197,24 @@ impl<P: Platform> Channel<P> {
 }
 
 impl<P: Platform> Channel<P> {
+    pub(crate) fn new(
+        number: ChannelNumber,
+        group: GroupId,
+        side: Side,
+        phase: Phase,
+        bounds: Bounds,
+    ) -> Self {
+        Channel {
+            phase,
+            side,
+            later: phase == Phase::AwaitHello,
+            number,
+            group: Some(group),
+            bounds,
+            ..Channel::default()
+        }
+    }
+
     /// Whether the application knows of it.
     pub(crate) fn announced(&self) -> bool {
         self.phase != Phase::AwaitHello
@@ -288,7 +301,7 @@ impl<P: Platform> Linked for Channel<P> {
 }
 
 /// A channel number and, while it is taken, the channel it names.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct NumberEntry {
     generation: u16,
     taken: bool,
@@ -312,7 +325,11 @@ impl<S: Table<NumberEntry>> Numbers<S> {
         if S::CAPACITY < ChannelNumber::MAX.get() as usize { S::CAPACITY as u32 } else { 65_534 };
 
     pub(crate) fn new() -> Self {
-        Numbers { entries: S::default(), oldest: NIL, newest: NIL }
+        let mut numbers = Numbers { entries: S::default(), oldest: NIL, newest: NIL };
+        for index in 0..Self::COUNT.min(numbers.entries.as_slice().len() as u32) {
+            numbers.append(index);
+        }
+        numbers
     }
 
     pub(crate) fn take(&mut self, channel: u32) -> Option<ChannelNumber> {
@@ -344,6 +361,7 @@ impl<S: Table<NumberEntry>> Numbers<S> {
     }
 
     /// The channel a number names now.
+    #[inline(never)] // Once, for a board.
     pub(crate) fn find(&self, number: ChannelNumber) -> Option<u32> {
         let (index, generation) = Self::split(number)?;
         let entry = self.entries.as_slice().get(index as usize)?;
@@ -361,10 +379,16 @@ impl<S: Table<NumberEntry>> Numbers<S> {
             return;
         }
         entry.taken = false;
-        entry.link = NIL;
         let generations = u32::from(ChannelNumber::MAX.get()) / Self::COUNT.max(1);
         let next = if generation + 1 < generations { generation + 1 } else { 0 };
         entry.generation = u16::try_from(next).unwrap_or_default();
+        self.append(index);
+    }
+
+    /// Puts one at the end of those to be reused.
+    fn append(&mut self, index: u32) {
+        let Some(entry) = self.get_mut(index) else { return };
+        entry.link = NIL;
         match self.get_mut(self.newest) {
             Some(newest) => newest.link = index,
             None => self.oldest = index,
@@ -385,12 +409,17 @@ impl<S: Table<NumberEntry>> Numbers<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Fixed;
 
     type Few = Numbers<heapless::Vec<NumberEntry, 3>>;
 
     #[test]
     fn least_recently_freed_is_reused_last() {
-        let mut numbers = Few::new();
+        reuse_least_recently_freed(Few::new());
+        reuse_least_recently_freed(Numbers::<Fixed<NumberEntry, 3>>::new());
+    }
+
+    fn reuse_least_recently_freed(mut numbers: Numbers<impl Table<NumberEntry>>) {
         let taken: Vec<_> = (0..3).map(|slot| numbers.take(slot).unwrap()).collect();
         assert_eq!(taken.iter().map(|number| number.get()).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(numbers.take(3), None);

@@ -47,6 +47,13 @@ pub struct Group<P: Platform> {
     next_free: u32,
 }
 
+impl<P: Platform> Default for Group<P> {
+    /// No group.
+    fn default() -> Self {
+        Group { live: false, ..Group::new(0, P::Buffer::default()) }
+    }
+}
+
 impl<P: Platform> Slot for Group<P> {
     fn is_free(&self) -> bool {
         !self.live

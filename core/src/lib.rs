@@ -117,7 +117,7 @@ pub use platform::{LocalLock, Lock, Platform};
 pub use pool::{Class, MAX_CLASSES, Pool, PoolState};
 pub use queue::{Node, Notice};
 pub use status::Status;
-pub use storage::Table;
+pub use storage::{Fixed, Table};
 pub use text::{Iter, TextError, TextHeader, TextHeaders};
 pub use time::Instant;
 pub use transport::{Close, Link, Ready, Transport};

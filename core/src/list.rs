@@ -54,6 +54,7 @@ impl List {
     }
 
     /// Appends an element that is in no list of this lane; does nothing if it is in one.
+    #[inline(never)] // Once, for a board.
     pub(crate) fn push_back<T: Linked>(&mut self, items: &mut [T], index: u32) {
         let tail = self.tail;
         let (Some(links), Ok(index)) = (self.links(items, index), u16::try_from(index)) else {

@@ -122,13 +122,13 @@ macro_rules! platform {
             type PoolLock = $($lock)::+<$crate::PoolState<Self>>;
             type Classes = $crate::heapless::Vec<$crate::Class<Self>, { $classes }>;
             type FreeList = $crate::heapless::Vec<Self::Buffer, { $messages }>;
-            type Channels = $crate::heapless::Vec<$crate::Channel<Self>, { $channels }>;
-            type Numbers = $crate::heapless::Vec<$crate::NumberEntry, { $channels }>;
-            type Nodes = $crate::heapless::Vec<
+            type Channels = $crate::Fixed<$crate::Channel<Self>, { $channels }>;
+            type Numbers = $crate::Fixed<$crate::NumberEntry, { $channels }>;
+            type Nodes = $crate::Fixed<
                 $crate::Node<Self>,
                 { $messages + 2 * $channels + 2 * $groups },
             >;
-            type Groups = $crate::heapless::Vec<$crate::Group<Self>, { $groups }>;
+            type Groups = $crate::Fixed<$crate::Group<Self>, { $groups }>;
 
             $(
                 fn allocate(len: usize) -> Option<Self::Buffer> {

@@ -44,6 +44,13 @@ pub struct Node<P: Platform> {
     next: u32,
 }
 
+impl<P: Platform> Default for Node<P> {
+    /// A free one.
+    fn default() -> Self {
+        Node { item: None, next: NIL }
+    }
+}
+
 impl<P: Platform> Slot for Node<P> {
     fn is_free(&self) -> bool {
         self.item.is_none()

@@ -4,7 +4,8 @@ use crate::list::NIL;
 
 /// A sequence of `T` that grows at its end, up to [`Table::CAPACITY`].
 ///
-/// heapless' `Vec` is one; a host's platform brings one that grows on the heap.
+/// heapless' `Vec` is one; a host's platform brings one that grows on the heap. A [`Fixed`] one is full
+/// from the start.
 pub trait Table<T>: Default {
     /// The most elements it can hold.
     const CAPACITY: usize;
@@ -45,6 +46,39 @@ impl<T, const N: usize> Table<T> for heapless::Vec<T, N> {
     }
 }
 
+/// A table that has all its elements from the start: those that are not in use are free.
+///
+/// A board finds an element faster, and with less code, where their number is known.
+pub struct Fixed<T, const N: usize>([T; N]);
+
+impl<T: Default, const N: usize> Default for Fixed<T, N> {
+    fn default() -> Self {
+        Fixed(core::array::from_fn(|_| T::default()))
+    }
+}
+
+impl<T: Default, const N: usize> Table<T> for Fixed<T, N> {
+    const CAPACITY: usize = N;
+
+    fn as_slice(&self) -> &[T] {
+        &self.0
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.0
+    }
+
+    /// It is full.
+    fn push(&mut self, value: T) -> Result<(), T> {
+        Err(value)
+    }
+
+    /// None leaves it.
+    fn pop(&mut self) -> Option<T> {
+        None
+    }
+}
+
 /// What a [`Slab`] holds: while it is free it links to the next free one.
 pub(crate) trait Slot {
     fn is_free(&self) -> bool;
@@ -65,7 +99,13 @@ pub(crate) struct Slab<T, S> {
 
 impl<T: Slot, S: Table<T>> Slab<T, S> {
     pub(crate) fn new() -> Self {
-        Slab { slots: S::default(), free: NIL, used: 0, item: core::marker::PhantomData }
+        let slots = S::default();
+        // What is there from the start is free.
+        let mut slab = Slab { slots, free: NIL, used: 0, item: core::marker::PhantomData };
+        for index in (0..slab.slots.as_slice().len() as u32).rev() {
+            slab.remove(index);
+        }
+        slab
     }
 
     /// Index of an element. Gives it back when there is no place.
@@ -128,5 +168,58 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
 
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         self.slots.as_mut_slice()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number, or the next free one.
+    #[derive(Debug, PartialEq)]
+    enum Item {
+        Taken(u32),
+        Free(u32),
+    }
+
+    impl Default for Item {
+        fn default() -> Self {
+            Item::Free(NIL)
+        }
+    }
+
+    impl Slot for Item {
+        fn is_free(&self) -> bool {
+            matches!(self, Item::Free(_))
+        }
+        fn next_free(&self) -> u32 {
+            match self {
+                Item::Free(next) => *next,
+                Item::Taken(_) => NIL,
+            }
+        }
+        fn free(&mut self, next_free: u32) {
+            *self = Item::Free(next_free);
+        }
+    }
+
+    #[test]
+    fn growing_and_fixed_slabs_are_alike() {
+        check_slab(Slab::<Item, heapless::Vec<Item, 3>>::new());
+        check_slab(Slab::<Item, Fixed<Item, 3>>::new());
+    }
+
+    fn check_slab(mut slab: Slab<Item, impl Table<Item>>) {
+        for index in 0..3 {
+            assert_eq!((slab.vacancy(), slab.available()), (Some(index), 3 - index as usize));
+            assert_eq!(slab.insert(Item::Taken(index)), Ok(index));
+        }
+        assert_eq!(slab.insert(Item::Taken(9)), Err(Item::Taken(9)));
+        assert_eq!((slab.vacancy(), slab.available(), slab.used()), (None, 0, 3));
+        slab.remove(0);
+        slab.remove(2);
+        assert_eq!(slab.insert(Item::Taken(7)), Ok(2), "the one freed last is used first");
+        assert_eq!(slab.insert(Item::Taken(8)), Ok(0));
+        assert_eq!(slab.as_mut_slice(), [8, 1, 7].map(Item::Taken));
     }
 }

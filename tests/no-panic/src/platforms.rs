@@ -37,8 +37,9 @@ tofu_core::platform! {
     },
 }
 
-/// As rustdoc calls it.
+/// As rustdoc calls them.
 type VecInner = tofu_core::heapless::Vec<u8, 8>;
+type Fixed = tofu_core::Fixed<u8, 8>;
 
 pub(crate) fn reach<P: Platform>() -> Option<()> {
     see(<P as Platform>::allocate(any()?));
@@ -51,5 +52,9 @@ pub(crate) fn reach<P: Platform>() -> Option<()> {
     see(<VecInner as Table<u8>>::as_mut_slice(any()?));
     see(<VecInner as Table<u8>>::push(any()?, any()?));
     see(<VecInner as Table<u8>>::pop(any()?));
+    see(<Fixed as Table<u8>>::as_slice(any()?));
+    see(<Fixed as Table<u8>>::as_mut_slice(any()?));
+    see(<Fixed as Table<u8>>::push(any()?, any()?));
+    see(<Fixed as Table<u8>>::pop(any()?));
     Some(())
 }

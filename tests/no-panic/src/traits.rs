@@ -63,6 +63,7 @@ pub(crate) fn reach() -> Option<()> {
         ChannelNumber: Clone Debug Default Display Hash Ord PartialEq PartialOrd;
         Bounds: Clone Debug Display Hash PartialEq;
         Close: Clone Debug Hash PartialEq;
+        Fixed<u8, 8>: Default;
         GroupId: Clone Debug Hash PartialEq;
         Header: Clone Debug Default Hash PartialEq;
         Instant: Clone Debug Default Hash Ord PartialEq PartialOrd;
@@ -73,7 +74,7 @@ pub(crate) fn reach() -> Option<()> {
         LocalLock<u8>: Debug Default;
         MessageError: Clone Debug Display Error Hash PartialEq;
         Notice: Clone Debug Hash PartialEq;
-        NumberEntry: Clone Debug;
+        NumberEntry: Clone Debug Default;
         Opcode: Clone Debug Default Display Hash PartialEq;
         Options: Clone Default PartialEq;
         Origin: Clone Debug Default Hash PartialEq;
@@ -95,7 +96,10 @@ pub(crate) fn reach() -> Option<()> {
 
 pub(crate) fn reach_with<P: Platform>() -> Option<()> {
     implemented! {
+        Channel<P>: Default;
+        Group<P>: Default;
         Message<P>: Debug Drop;
+        Node<P>: Default;
         Pool<P>: Default;
         PostError<P>: Debug Display Error;
         Received<P>: Debug;
