@@ -282,6 +282,12 @@ pub(crate) mod wire {
     const ORIGIN_BIT: u8 = 0x10;
     const MORE_BIT: u8 = 0x20;
 
+    /// Takes all of another header: as a number, since for so many bytes the compiler calls a function
+    /// where it is told to be brief.
+    pub(crate) fn copy(bytes: &mut Bytes, from: &Bytes) {
+        *bytes = u128::from_ne_bytes(*from).to_ne_bytes();
+    }
+
     pub(crate) fn channel(&[c0, c1, ..]: &Bytes) -> ChannelNumber {
         ChannelNumber::new(u16::from_be_bytes([c0, c1]))
     }

@@ -468,7 +468,7 @@ impl<P: Platform> Message<P> {
     /// Begins to receive a frame: takes its header, as one from a peer on this channel.
     pub(crate) fn receive_header(&mut self, header: &[u8; HEADER_LEN], channel: ChannelNumber) {
         self.edit(|head| {
-            *head = *header;
+            wire::copy(head, header);
             wire::set_channel(head, channel);
             wire::clear_mark(head);
         });

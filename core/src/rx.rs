@@ -196,7 +196,7 @@ impl<P: Platform> Engine<P> {
     /// Puts a channel aside until its group may have another message of this class. Its frame's time
     /// stands still.
     fn park(&mut self, slot: u32, index: u32, class: usize) -> Drained {
-        self.stop_timer(slot, Timer::Frame);
+        self.stop_frame_timer(slot);
         let class = known_class::<P>(class);
         // Its bytes may be used up on another channel's visit, while it waits for its own.
         self.dequeue_read(slot);
@@ -225,7 +225,7 @@ impl<P: Platform> Engine<P> {
 
     /// Puts a channel aside until its group's staging buffer is free, or its receiver catches up.
     fn block(&mut self, slot: u32, group: u32) {
-        self.stop_timer(slot, Timer::Frame);
+        self.stop_frame_timer(slot);
         let Some(channel) = self.channels.get_mut(slot) else { return };
         channel.place = Place::Blocked;
         if let Some(group) = self.groups.get_mut(group) {
@@ -251,7 +251,7 @@ impl<P: Platform> Engine<P> {
 
     /// Puts a channel aside until it holds less.
     fn hold(&mut self, slot: u32) {
-        self.stop_timer(slot, Timer::Frame);
+        self.stop_frame_timer(slot);
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.held = true;
         }
@@ -270,6 +270,13 @@ impl<P: Platform> Engine<P> {
         }
         channel.held = false;
         self.enqueue_read(slot);
+    }
+
+    /// Most frames arrive at once, and it never ran.
+    fn stop_frame_timer(&mut self, slot: u32) {
+        if self.channels.get(slot).is_some_and(Channel::frame_timer_runs) {
+            self.stop_timer(slot, Timer::Frame);
+        }
     }
 
     /// Starts the frame timer where a frame has begun and it does not run.
@@ -362,7 +369,7 @@ impl<P: Platform> Engine<P> {
                 }
             }
             *left -= 1;
-            self.stop_timer(slot, Timer::Frame);
+            self.stop_frame_timer(slot);
         }
         Drained::Budget
     }
@@ -443,7 +450,7 @@ impl<P: Platform> Engine<P> {
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.place = Place::AwaitNotice;
         }
-        self.stop_timer(slot, Timer::Frame);
+        self.stop_frame_timer(slot);
         self.release_staging(slot, group);
         Drained::Parked
     }
