@@ -44,6 +44,9 @@ fn serve(socket: &mut Socket<'_>) -> bool {
         socket.close();
         return true;
     }
+    if !socket.can_recv() {
+        return false;
+    }
     let mut block = [0; 512];
     let room = block.len().min(socket.send_capacity() - socket.send_queue());
     let Ok(count @ 1..) = socket.recv_slice(&mut block[..room]) else { return false };
