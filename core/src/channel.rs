@@ -318,6 +318,8 @@ pub(crate) struct Numbers<S> {
     entries: S,
     oldest: u32,
     newest: u32,
+    /// The first that was never taken, and may have to be made.
+    fresh: u32,
 }
 
 impl<S: Table<NumberEntry>> Numbers<S> {
@@ -325,11 +327,7 @@ impl<S: Table<NumberEntry>> Numbers<S> {
         if S::CAPACITY < ChannelNumber::MAX.get() as usize { S::CAPACITY as u32 } else { 65_534 };
 
     pub(crate) fn new() -> Self {
-        let mut numbers = Numbers { entries: S::default(), oldest: NIL, newest: NIL };
-        for index in 0..Self::COUNT.min(numbers.entries.as_slice().len() as u32) {
-            numbers.append(index);
-        }
-        numbers
+        Numbers { entries: S::default(), oldest: NIL, newest: NIL, fresh: 0 }
     }
 
     pub(crate) fn take(&mut self, channel: u32) -> Option<ChannelNumber> {
@@ -342,11 +340,14 @@ impl<S: Table<NumberEntry>> Numbers<S> {
     }
 
     fn fresh(&mut self) -> Option<u32> {
-        let index = u32::try_from(self.entries.as_slice().len()).ok()?;
+        let index = self.fresh;
         if index >= Self::COUNT {
             return None;
         }
-        self.entries.push(NumberEntry { generation: 0, taken: false, link: NIL }).ok()?;
+        if self.get_mut(index).is_none() {
+            self.entries.push(NumberEntry::default()).ok()?;
+        }
+        self.fresh += 1;
         Some(index)
     }
 
@@ -379,16 +380,10 @@ impl<S: Table<NumberEntry>> Numbers<S> {
             return;
         }
         entry.taken = false;
+        entry.link = NIL;
         let generations = u32::from(ChannelNumber::MAX.get()) / Self::COUNT.max(1);
         let next = if generation + 1 < generations { generation + 1 } else { 0 };
         entry.generation = u16::try_from(next).unwrap_or_default();
-        self.append(index);
-    }
-
-    /// Puts one at the end of those to be reused.
-    fn append(&mut self, index: u32) {
-        let Some(entry) = self.get_mut(index) else { return };
-        entry.link = NIL;
         match self.get_mut(self.newest) {
             Some(newest) => newest.link = index,
             None => self.oldest = index,

@@ -46,7 +46,7 @@ impl<T, const N: usize> Table<T> for heapless::Vec<T, N> {
     }
 }
 
-/// A table that has all its elements from the start: those that are not in use are free.
+/// A table that has all its elements from the start.
 ///
 /// A board finds an element faster, and with less code, where their number is known.
 pub struct Fixed<T, const N: usize>([T; N]);
@@ -79,7 +79,7 @@ impl<T: Default, const N: usize> Table<T> for Fixed<T, N> {
     }
 }
 
-/// What a [`Slab`] holds: while it is free it links to the next free one.
+/// What a [`Slab`] holds: while it is free it links to the next free one, and to none before it was used.
 pub(crate) trait Slot {
     fn is_free(&self) -> bool;
     /// Only asked while it is free.
@@ -92,40 +92,34 @@ pub(crate) trait Slot {
 /// still in the cache.
 pub(crate) struct Slab<T, S> {
     slots: S,
+    /// The one freed last.
     free: u32,
+    /// The first that was never used, and may have to be made.
+    fresh: u32,
     used: u32,
     item: core::marker::PhantomData<T>,
 }
 
 impl<T: Slot, S: Table<T>> Slab<T, S> {
     pub(crate) fn new() -> Self {
-        let slots = S::default();
-        // What is there from the start is free.
-        let mut slab = Slab { slots, free: NIL, used: 0, item: core::marker::PhantomData };
-        for index in (0..slab.slots.as_slice().len() as u32).rev() {
-            slab.remove(index);
-        }
-        slab
+        Slab { slots: S::default(), free: NIL, fresh: 0, used: 0, item: core::marker::PhantomData }
     }
 
     /// Index of an element. Gives it back when there is no place.
     #[inline(never)] // The compiler would put the item together twice.
     pub(crate) fn insert(&mut self, item: T) -> Result<u32, T> {
         debug_assert!(!item.is_free());
-        let index = match self.slots.as_mut_slice().get_mut(self.free as usize) {
+        let Some(index) = self.vacancy() else { return Err(item) };
+        match self.slots.as_mut_slice().get_mut(index as usize) {
             Some(slot) => {
                 debug_assert!(slot.is_free());
-                let next_free = slot.next_free();
+                self.free = slot.next_free();
                 // A free one holds nothing that would have to be dropped.
                 core::mem::forget(core::mem::replace(slot, item));
-                core::mem::replace(&mut self.free, next_free)
             }
-            None => {
-                let index = self.slots.as_slice().len() as u32;
-                self.slots.push(item)?;
-                index
-            }
-        };
+            None => self.slots.push(item)?,
+        }
+        self.fresh = self.fresh.max(index + 1);
         self.used += 1;
         Ok(index)
     }
@@ -144,7 +138,7 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
     pub(crate) fn vacancy(&self) -> Option<u32> {
         match self.get(self.free) {
             Some(_) => Some(self.free),
-            None if self.available() > 0 => u32::try_from(self.slots.as_slice().len()).ok(),
+            None if self.available() > 0 => Some(self.fresh),
             None => None,
         }
     }

@@ -353,6 +353,7 @@ impl<P: Platform> Engine<P> {
     }
 
     /// The group of a channel, unless it is gone.
+    #[inline(never)] // Once, for a board.
     pub(crate) fn group_index_of(&self, slot: u32) -> Option<u32> {
         self.group_index(self.channels.get(slot)?.group?)
     }

@@ -47,7 +47,8 @@ pub type Message = tofu_core::Message<Tofu>;
 /// What its engine hands out.
 pub type Received = tofu_core::Received<Tofu>;
 
-/// An engine with a full pool, and its group; once.
+/// An engine with a full pool, and its group; once. Not inlined: what it takes of the stack is free again then.
+#[inline(never)]
 pub fn engine(options: &Options) -> Option<(&'static mut Engine<Tofu>, GroupId)> {
     static POOL: StaticCell<Pool<Tofu>> = StaticCell::new();
     static ENGINE: StaticCell<Engine<Tofu>> = StaticCell::new();

@@ -51,7 +51,8 @@ pub fn sockets() -> Option<SocketSet<'static>> {
     Some(sockets)
 }
 
-/// tofu's transport on all of that; once.
+/// tofu's transport on all of that; once. Not inlined, as [`memory::engine`](crate::memory::engine).
+#[inline(never)]
 pub fn stack(ethernet: &mut Ethernet) -> Option<Stack<'static>> {
     static SLOTS: ConstStaticCell<[Slot; CONNECTIONS]> =
         ConstStaticCell::new([const { Slot::EMPTY }; CONNECTIONS]);
