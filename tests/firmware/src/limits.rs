@@ -33,6 +33,7 @@ impl Limits {
             ("echo_text", echo.sizes.text),
             ("echo_ram", echo.sizes.data + echo.sizes.bss),
             ("share_of_text", share),
+            ("round_trip_instructions", echo.instructions),
             ("instructions", instructions),
         ];
         let mut missed = Vec::new();

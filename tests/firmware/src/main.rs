@@ -7,7 +7,7 @@
 //! | `emulator` | an image that runs, and what it says |
 //! | `client`, `raw` | a client on tofu-std; one that speaks bytes and may misbehave |
 //! | `echo`, `sensor`, `uart` | the checks of each image |
-//! | `speed` | messages and round trips, beside `baseline` |
+//! | `speed`, `trace` | messages and round trips, beside `baseline`; instructions of them |
 //! | `elf`, `capture` | sizes of an image; lengths of Ethernet frames |
 //! | `limits`, `table` | what must be reached; what is printed |
 
@@ -21,6 +21,7 @@ mod raw;
 mod sensor;
 mod speed;
 mod table;
+mod trace;
 mod uart;
 
 use emulator::{Emulator, Place};
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
 
 fn run(place: &Place, limits: &Limits) -> Outcome {
     let (mut echo, mut baseline) = speed::measure(place)?;
+    (echo.instructions, baseline.instructions) = trace::round_trips(place)?;
     echo::run(place, &mut echo)?;
     let sensor = sensor::run(place)?;
     let uart = uart::run(place)?;

@@ -52,13 +52,10 @@ struct Counts {
 
 impl Counts {
     fn add(&mut self, stream: &mut TcpStream) -> Outcome {
-        let request = frame(Opcode::Request, 1, &[b'x'; BODY]);
         let start = Instant::now();
-        for _ in 0..ROUND_TRIPS {
-            exchange(stream, &request)?;
-        }
+        exchange_all(stream, ROUND_TRIPS)?;
         self.round_trips.push(start.elapsed().as_secs_f64() / ROUND_TRIPS as f64);
-        let several = request.repeat(WINDOW);
+        let several = request().repeat(WINDOW);
         let start = Instant::now();
         for _ in 0..WINDOWS {
             exchange(stream, &several)?;
@@ -75,6 +72,16 @@ impl Counts {
 fn median(counts: &mut [f64]) -> f64 {
     counts.sort_by(f64::total_cmp);
     counts.get(counts.len() / 2).copied().unwrap_or_default()
+}
+
+fn request() -> Vec<u8> {
+    frame(Opcode::Request, 1, &[b'x'; BODY])
+}
+
+/// Makes so many round trips.
+pub(crate) fn exchange_all(stream: &mut TcpStream, count: usize) -> Outcome {
+    let request = request();
+    (0..count).try_for_each(|_| exchange(stream, &request))
 }
 
 /// Sends messages and waits for as many bytes. What echo changes of them is in the headers.

@@ -1,0 +1,80 @@
+//! How many instructions a round trip takes, as the emulator's log has them.
+//!
+//! Times vary with the host and with how it wakes the emulator; this hardly does.
+
+use crate::emulator::{Emulator, Place};
+use crate::raw::Raw;
+use crate::{Outcome, check, ensure, speed};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+/// What differs between two runs of so many round trips is theirs.
+const FEW: usize = 50;
+const MANY: usize = 150;
+
+/// Instructions a round trip: `echo`'s and `baseline`'s.
+pub(crate) fn round_trips(place: &Place) -> Outcome<(u32, u32)> {
+    check("echo", "the instructions of a round trip are counted", || {
+        Ok((round_trip(place, "echo")?, round_trip(place, "baseline")?))
+    })
+}
+
+fn round_trip(place: &Place, image: &str) -> Outcome<u32> {
+    let (few, many) = (run(place, image, FEW)?, run(place, image, MANY)?);
+    ensure(few > 0 && many > few, || "the emulator's log tells nothing".to_owned())?;
+    Ok(u32::try_from((many - few) / (MANY - FEW) as u64)?)
+}
+
+/// Instructions from the start to the end of so many round trips.
+fn run(place: &Place, image: &str, count: usize) -> Outcome<u64> {
+    let log = place.scratch.join(format!("{image}.log"));
+    let path = log.to_str().ok_or("a path that is no text")?;
+    // Unchained, so that each block that is executed has its line.
+    let (mut board, port) =
+        Emulator::with_port(place, image, &["-d", "in_asm,exec,nochain", "-D", path])?;
+    board.wait("stack")?;
+    let mut stream = match image {
+        "baseline" => crate::emulator::dial(port)?,
+        _ => Raw::connect(port)?.stream,
+    };
+    speed::exchange_all(&mut stream, count)?;
+    drop(board);
+    let instructions = executed(&log)?;
+    fs::remove_file(log)?;
+    Ok(instructions)
+}
+
+/// Instructions in a log, which tells of each block once what is in it, and each time that it is executed.
+fn executed(log: &Path) -> Outcome<u64> {
+    let (mut blocks, mut block) = (HashMap::<u32, u64>::new(), None);
+    let mut sum = 0;
+    for line in BufReader::new(File::open(log)?).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if line.starts_with("IN:") {
+            block = None;
+        } else if let Some(address) = instruction(&line) {
+            let block = *block.get_or_insert_with(|| {
+                blocks.insert(address, 0);
+                address
+            });
+            blocks.entry(block).and_modify(|count| *count += 1);
+        } else if let Some(address) = execution(&line) {
+            sum += blocks.get(&address).copied().unwrap_or_default();
+        }
+    }
+    Ok(sum)
+}
+
+/// The address in `0x00000468:  b5f0       push  {r4, …}`.
+fn instruction(line: &str) -> Option<u32> {
+    let (address, _) = line.strip_prefix("0x")?.split_once(':')?;
+    u32::from_str_radix(address, 16).ok()
+}
+
+/// The address in `Trace 0: 0x7f8a6c000100 [00000000/00000468/…] …`.
+fn execution(line: &str) -> Option<u32> {
+    let (_, block) = line.strip_prefix("Trace ")?.split_once('[')?;
+    u32::from_str_radix(block.split('/').nth(1)?, 16).ok()
+}
