@@ -183,7 +183,7 @@ impl<P: Platform> Engine<P> {
         let owner = self.groups.get(group).and_then(|group| group.owner);
         let Some(owner) = owner.filter(|&owner| owner != slot) else { return Staging::Free };
         match self.channels.get(owner).map(|channel| channel.place) {
-            Some(Place::Parked(_) | Place::AwaitNotice) => Staging::Held,
+            Some(Place::Parked(_) | Place::AwaitNotice | Place::Blocked) => Staging::Held,
             _ => Staging::Of(owner),
         }
     }
@@ -206,6 +206,7 @@ impl<P: Platform> Engine<P> {
         else {
             return Drained::Ended;
         };
+        debug_assert_eq!(channel.place, Place::None);
         channel.place = Place::Parked(class);
         if let Some(list) = group.parked.get_mut(class) {
             list.push_back(self.channels.as_mut_slice(), slot);
@@ -227,6 +228,7 @@ impl<P: Platform> Engine<P> {
     fn block(&mut self, slot: u32, group: u32) {
         self.stop_frame_timer(slot);
         let Some(channel) = self.channels.get_mut(slot) else { return };
+        debug_assert_eq!(channel.place, Place::None);
         channel.place = Place::Blocked;
         if let Some(group) = self.groups.get_mut(group) {
             group.blocked.push_back(self.channels.as_mut_slice(), slot);
@@ -448,6 +450,7 @@ impl<P: Platform> Engine<P> {
     fn await_notice(&mut self, slot: u32, group: u32) -> Drained {
         self.dequeue_read(slot);
         if let Some(channel) = self.channels.get_mut(slot) {
+            debug_assert_eq!(channel.place, Place::None);
             channel.place = Place::AwaitNotice;
         }
         self.stop_frame_timer(slot);

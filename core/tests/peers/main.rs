@@ -5,17 +5,22 @@
 mod crowds;
 mod link_failures;
 mod shares;
+mod staging;
 
 use core::fmt;
 use core::task::Poll;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tofu_core::{
-    Address, Close, Engine, GroupId, Instant, Link, LocalLock, Options, Pool, Ready, Status,
-    Transport,
+    Address, ChannelNumber, Close, Engine, GroupId, Header, Instant, Link, LocalLock, Message,
+    Opcode, Options, Pool, Ready, Received, Status, Transport,
 };
 
 const CHANNELS: usize = 128;
+/// Messages that one turn moves.
+const BUDGET: u32 = 16;
+/// So many turns suffice for anything here.
+const TURNS: u32 = 100_000;
 /// What is read ahead: more messages than a turn moves, so that many are left behind for the next.
 const STAGING: usize = 4096;
 
@@ -169,5 +174,77 @@ fn listening_engine(messages: u16) -> (Engine<Host>, GroupId) {
 
 /// Turns until there is nothing more to do.
 fn settle(engine: &mut Engine<Host>, io: &mut Peers, budget: u32) {
-    while engine.turn(Instant::ZERO, io, budget).more || !io.ready.is_empty() {}
+    settle_at(Instant::ZERO, engine, io, budget);
+}
+
+/// Turns at that time, until there is nothing more to do.
+fn settle_at(now: Instant, engine: &mut Engine<Host>, io: &mut Peers, budget: u32) {
+    for _ in 0..TURNS {
+        if !engine.turn(now, io, budget).more && io.ready.is_empty() {
+            return;
+        }
+    }
+    panic!("there is more to do after {TURNS} turns");
+}
+
+/// A frame without text headers, as it is sent.
+fn frame(opcode: Opcode, id: u64, body: &[u8]) -> Vec<u8> {
+    let body_len = u16::try_from(body.len()).unwrap();
+    let mut bytes = Header { opcode, id, body_len, ..Header::default() }.encode().to_vec();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// An engine, its group, and peers that said hello.
+struct Rig {
+    engine: Engine<Host>,
+    group: GroupId,
+    io: Peers,
+    channels: Vec<ChannelNumber>,
+}
+
+impl Rig {
+    fn new(messages: u16, peers: usize) -> Rig {
+        Rig::with_strangers(messages, peers, 0)
+    }
+
+    /// Besides, so many are accepted and have said nothing.
+    fn with_strangers(messages: u16, peers: usize, strangers: usize) -> Rig {
+        let (engine, group) = listening_engine(messages);
+        let io = Peers::new(peers + strangers);
+        let mut rig = Rig { engine, group, io, channels: Vec::new() };
+        rig.settle();
+        assert!(matches!(rig.receive(), Some(Received::Returned(_, Status::Success))));
+        for peer in 0..peers {
+            rig.io.send(peer, &frame(Opcode::HelloRequest, 1, b""));
+            rig.settle();
+            let channel = rig.peers_message().channel();
+            rig.channels.push(channel);
+        }
+        rig
+    }
+
+    fn turn(&mut self) -> bool {
+        self.engine.turn(Instant::ZERO, &mut self.io, BUDGET).more || !self.io.ready.is_empty()
+    }
+
+    fn settle(&mut self) {
+        settle(&mut self.engine, &mut self.io, BUDGET);
+    }
+
+    fn receive(&mut self) -> Option<Received<Host>> {
+        self.engine.receive(self.group)
+    }
+
+    fn peers_message(&mut self) -> Message<Host> {
+        match self.receive() {
+            Some(Received::Peer(message)) => message,
+            other => panic!("instead of a peer's message came {other:?}"),
+        }
+    }
+
+    fn answer(&mut self, mut request: Message<Host>) {
+        request.reply().unwrap();
+        self.engine.post(self.group, request).unwrap();
+    }
 }

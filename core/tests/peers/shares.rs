@@ -1,70 +1,10 @@
 //! Nobody starves the others: who sends all the time, who never reads, who brings a byte at a time.
 
-use super::{Host, Peers, listening_engine, settle};
-use tofu_core::{
-    ChannelNumber, Engine, GroupId, Header, Instant, Message, Opcode, Received, Status,
-};
+use super::{BUDGET, Rig, frame};
+use tofu_core::{Opcode, Received, Status};
 
 /// Peers beside one that asks and waits.
 const CROWD: usize = 62;
-/// Messages that one turn moves.
-const BUDGET: u32 = 16;
-
-fn frame(opcode: Opcode, id: u64, body: &[u8]) -> Vec<u8> {
-    let body_len = u16::try_from(body.len()).unwrap();
-    let mut bytes = Header { opcode, id, body_len, ..Header::default() }.encode().to_vec();
-    bytes.extend_from_slice(body);
-    bytes
-}
-
-/// An engine, its group, and peers that said hello.
-struct Rig {
-    engine: Engine<Host>,
-    group: GroupId,
-    io: Peers,
-    channels: Vec<ChannelNumber>,
-}
-
-impl Rig {
-    fn new(messages: u16, peers: usize) -> Rig {
-        let (engine, group) = listening_engine(messages);
-        let io = Peers::new(peers);
-        let mut rig = Rig { engine, group, io, channels: Vec::new() };
-        rig.settle();
-        assert!(matches!(rig.receive(), Some(Received::Returned(_, Status::Success))));
-        for peer in 0..peers {
-            rig.io.send(peer, &frame(Opcode::HelloRequest, 1, b""));
-            rig.settle();
-            let channel = rig.peers_message().channel();
-            rig.channels.push(channel);
-        }
-        rig
-    }
-
-    fn turn(&mut self) -> bool {
-        self.engine.turn(Instant::ZERO, &mut self.io, BUDGET).more || !self.io.ready.is_empty()
-    }
-
-    fn settle(&mut self) {
-        settle(&mut self.engine, &mut self.io, BUDGET);
-    }
-
-    fn receive(&mut self) -> Option<Received<Host>> {
-        self.engine.receive(self.group)
-    }
-
-    fn peers_message(&mut self) -> Message<Host> {
-        match self.receive() {
-            Some(Received::Peer(message)) => message,
-            other => panic!("instead of a peer's message came {other:?}"),
-        }
-    }
-
-    fn answer(&mut self, mut request: Message<Host>) {
-        request.reply().unwrap();
-        self.engine.post(self.group, request).unwrap();
-    }
-}
 
 #[test]
 fn who_asks_and_waits_comes_before_who_sends_all_the_time() {
