@@ -34,6 +34,10 @@ pub trait Platform: Sized + 'static {
     /// The channel groups.
     type Groups: Table<Group<Self>>;
 
+    /// How far reading runs ahead of a group's receiver, in messages and notices that wait: what is read
+    /// beyond that only grows older. It goes on at half of it.
+    const READ_AHEAD: u32 = 256;
+
     /// Memory for a buffer of `len` bytes. The default platform has none beyond what was
     /// donated to the pool.
     fn allocate(len: usize) -> Option<Self::Buffer> {
@@ -80,8 +84,8 @@ impl<T> Lock<T> for LocalLock<T> {
 ///
 /// `buffer` and `pool` are the types of a message's bytes and of the handle to the pool:
 /// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `messages` is the number of
-/// messages of all size classes. `allocate` and `unique_id` may follow, as functions, to replace
-/// the platform's defaults.
+/// messages of all size classes. `read_ahead`, a number, and `allocate` and `unique_id`, functions, may follow to
+/// replace the platform's defaults.
 ///
 /// ```
 /// tofu_core::platform! {
@@ -110,6 +114,7 @@ macro_rules! platform {
             channels: $channels:expr,
             groups: $groups:expr $(,)?
         }
+        $(read_ahead: $read_ahead:expr,)?
         $(allocate: $allocate:expr,)?
         $(unique_id: $unique_id:expr,)?
     ) => {
@@ -130,6 +135,9 @@ macro_rules! platform {
             >;
             type Groups = $crate::Fixed<$crate::Group<Self>, { $groups }>;
 
+            $(
+                const READ_AHEAD: u32 = $read_ahead;
+            )?
             $(
                 fn allocate(len: usize) -> Option<Self::Buffer> {
                     ($allocate)(len)

@@ -18,10 +18,6 @@ use core::task::Poll;
 /// The bytes after which the next channel gets its turn: a usual staging buffer.
 const QUOTA: usize = 16 * 1024;
 
-/// How far reading runs ahead of a group's receiver, in messages and notices that wait: what is read
-/// beyond that only grows older. It goes on at half of it.
-const AHEAD: u32 = 256;
-
 /// Bytes that take about as long as a message more.
 const MESSAGE: usize = 4096;
 
@@ -132,7 +128,7 @@ impl<P: Platform> Engine<P> {
     /// Reads one channel until there is no more, it had its turn, or something holds it up.
     pub(crate) fn read_channel(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {
         let Some(group) = self.group_index_of(slot) else { return };
-        if self.waiting_in(group) >= AHEAD {
+        if self.waiting_in(group) >= P::READ_AHEAD {
             return self.block(slot, group);
         }
         if self.channels.get(slot).is_some_and(|channel| channel.later)
@@ -237,7 +233,7 @@ impl<P: Platform> Engine<P> {
 
     /// Goes on reading where the receiver of a group has caught up.
     pub(crate) fn catch_up(&mut self, index: u32) {
-        if self.waiting_in(index) == AHEAD / 2 {
+        if self.waiting_in(index) == P::READ_AHEAD / 2 {
             self.unblock(index);
         }
     }
@@ -246,7 +242,7 @@ impl<P: Platform> Engine<P> {
     /// it, the compiler knows that it is not asked.
     fn waiting_in(&self, index: u32) -> u32 {
         match self.groups.get(index) {
-            Some(group) if P::FreeList::CAPACITY >= AHEAD as usize / 2 => group.queue.len(),
+            Some(group) if P::FreeList::CAPACITY >= P::READ_AHEAD as usize / 2 => group.queue.len(),
             _ => 0,
         }
     }

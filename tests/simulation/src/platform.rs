@@ -11,6 +11,9 @@ pub const CHANNELS: usize = 6;
 pub const GROUPS: usize = 2;
 /// Messages of one engine, of all size classes together.
 pub const MESSAGES: usize = 48;
+/// How far reading runs ahead of a receiver: few enough that some scenarios have a receiver fall so far behind, and
+/// enough that others use up their pool first.
+pub const READ_AHEAD: u32 = 4;
 
 tofu_core::platform! {
     /// An engine of the simulation.
@@ -23,6 +26,7 @@ tofu_core::platform! {
         channels: CHANNELS,
         groups: GROUPS,
     }
+    read_ahead: READ_AHEAD,
     allocate: |len| Some(Memory::new(len)),
 }
 
