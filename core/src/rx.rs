@@ -318,7 +318,7 @@ impl<P: Platform> Engine<P> {
             None => Default::default(),
         };
         // No more of it at once than the turn has time for.
-        let most = rest.len().min(left as usize * MESSAGE);
+        let most = rest.len().min((left as usize).saturating_mul(MESSAGE));
         window = window.filter(|_| !bare && most == rest.len());
         let rest = rest.get_mut(..most).unwrap_or_default();
         let ahead = group.staging.get_mut(..window.unwrap_or(0)).unwrap_or_default();
