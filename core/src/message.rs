@@ -434,12 +434,6 @@ impl<P: Platform> Message<P> {
         wire::text_len(self.head()).into()
     }
 
-    /// Line ends in the text headers.
-    #[cold]
-    pub(crate) fn text_lines(&self) -> usize {
-        self.text().as_bytes().iter().filter(|&&byte| byte == b'\n').count()
-    }
-
     pub(crate) fn body_len(&self) -> usize {
         wire::body_len(self.head()).into()
     }

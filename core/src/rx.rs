@@ -64,9 +64,10 @@ impl<P: Platform> Frame<P> {
 
     /// Whether the frame, which is whole, has more lines of text headers than this.
     fn text_lines_exceed(&self, most: u16) -> bool {
-        // Each ends with two bytes.
-        let may = wire::text_len(&self.header) / 2 > most;
-        may && self.message.as_ref().is_some_and(|message| message.text_lines() > most.into())
+        // Each but the last ends with two bytes.
+        let may = wire::text_len(&self.header).div_ceil(2) > most;
+        let lines = |message: &Message<P>| message.text().line_count();
+        may && self.message.as_ref().is_some_and(|message| lines(message) > most.into())
     }
 }
 

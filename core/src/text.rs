@@ -89,6 +89,12 @@ impl<'a> TextHeaders<'a> {
         self.iter().filter(move |header| header.name == name.as_bytes()).map(|header| header.value)
     }
 
+    /// How many lines there are, with those that are no header.
+    #[cold]
+    pub(crate) fn line_count(&self) -> usize {
+        Lines(self.0).count()
+    }
+
     /// The bytes of all lines of this name but the last, with their line ends.
     pub(crate) fn repeated_len(&self, name: &str) -> usize {
         let (mut rest, mut sum, mut last) = (*self, 0, 0);
@@ -218,6 +224,13 @@ mod tests {
     #[test]
     fn a_lone_cr_or_lf_ends_no_line() {
         assert_eq!(pairs(b"a:1\rb:2\nc:3\r\n"), [(&b"a"[..], &b"1\rb:2\nc:3"[..])]);
+    }
+
+    #[test]
+    fn lines_count_with_those_that_are_empty_or_open() {
+        let count = |text: &'static [u8]| TextHeaders::new(text).line_count();
+        assert_eq!((count(b""), count(b"a:1"), count(b"a:1\r\n")), (0, 1, 1));
+        assert_eq!((count(b"\r\n\r\nb:2"), count(b"a:1\n2\n3\r\n")), (3, 1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod crowds;
+mod lines;
 mod link_failures;
 mod shares;
 mod staging;
@@ -156,16 +157,24 @@ impl Transport for Peers {
 
 /// An engine with one group, and a pool of so many messages of 512 bytes.
 fn engine(messages: u16) -> (Engine<Host>, GroupId) {
+    engine_with(messages, &Options::DEFAULT)
+}
+
+fn engine_with(messages: u16, options: &Options) -> (Engine<Host>, GroupId) {
     let pool = Pool::new();
     pool.add_class(512, messages);
-    let mut engine = Engine::<Host>::new(Rc::new(pool), &Options::DEFAULT);
+    let mut engine = Engine::<Host>::new(Rc::new(pool), options);
     let group = engine.open_group(vec![0; STAGING].into_boxed_slice()).unwrap();
     (engine, group)
 }
 
 /// The same, and a WelcomeRequest is posted.
 fn listening_engine(messages: u16) -> (Engine<Host>, GroupId) {
-    let (mut engine, group) = engine(messages);
+    listening_engine_with(messages, &Options::DEFAULT)
+}
+
+fn listening_engine_with(messages: u16, options: &Options) -> (Engine<Host>, GroupId) {
+    let (mut engine, group) = engine_with(messages, options);
     let mut welcome = engine.get().unwrap();
     welcome.listen_on("mem|here").unwrap();
     engine.post(group, welcome).unwrap();
@@ -189,10 +198,14 @@ fn settle_at(now: Instant, engine: &mut Engine<Host>, io: &mut Peers, budget: u3
 
 /// A frame without text headers, as it is sent.
 fn frame(opcode: Opcode, id: u64, body: &[u8]) -> Vec<u8> {
-    let body_len = u16::try_from(body.len()).unwrap();
-    let mut bytes = Header { opcode, id, body_len, ..Header::default() }.encode().to_vec();
-    bytes.extend_from_slice(body);
-    bytes
+    frame_with_text(opcode, id, b"", body)
+}
+
+/// A frame, as it is sent.
+fn frame_with_text(opcode: Opcode, id: u64, text: &[u8], body: &[u8]) -> Vec<u8> {
+    let [text_len, body_len] = [text, body].map(|part| u16::try_from(part.len()).unwrap());
+    let header = Header { opcode, id, text_len, body_len, ..Header::default() };
+    [&header.encode(), text, body].concat()
 }
 
 /// An engine, its group, and peers that said hello.
