@@ -516,9 +516,14 @@ impl<P: Platform> Message<P> {
         self.class = u8::try_from(class).unwrap_or_default();
     }
 
+    /// Whether its buffer is this pool's.
+    pub(crate) fn is_of(&self, pool: &Pool<P>) -> bool {
+        self.pooled && core::ptr::eq(&raw const *self.pool, pool)
+    }
+
     /// Its buffer, if that is this pool's.
     pub(crate) fn surrender(mut self, pool: &Pool<P>) -> Result<P::Buffer, Self> {
-        if !self.pooled || !core::ptr::eq(&raw const *self.pool, pool) {
+        if !self.is_of(pool) {
             return Err(self);
         }
         self.pooled = false;

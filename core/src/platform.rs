@@ -29,7 +29,7 @@ pub trait Platform: Sized + 'static {
     /// The channel numbers; at least as many as channels.
     type Numbers: Table<NumberEntry>;
     /// What waits in queues: at least messages + 2 · channels + 2 · groups (see
-    /// [`Node`]).
+    /// [`Node`]). What is there beyond that is for messages from the heap or another pool.
     type Nodes: Table<Node<Self>>;
     /// The channel groups.
     type Groups: Table<Group<Self>>;
@@ -84,7 +84,8 @@ impl<T> Lock<T> for LocalLock<T> {
 ///
 /// `buffer` and `pool` are the types of a message's bytes and of the handle to the pool:
 /// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `messages` is the number of
-/// messages of all size classes. `read_ahead`, a number, and `allocate` and `unique_id`, functions, may follow to
+/// messages of all size classes, and of those from the heap or another engine's pool that may wait to be sent besides: where
+/// the pool takes up the number, such are refused with `pool_empty`. `read_ahead`, a number, and `allocate` and `unique_id`, functions, may follow to
 /// replace the platform's defaults.
 ///
 /// ```

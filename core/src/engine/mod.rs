@@ -244,7 +244,7 @@ impl<P: Platform> Engine<P> {
             None => return Err((message, Status::InvalidGroup)),
         };
         if let Some(mut message) = message {
-            if let Err(status) = self.check_nodes() {
+            if let Err(status) = self.check_nodes(&message) {
                 return Err((Some(message), status));
             }
             message.mark_returned(Status::ReceiverUpdate);
@@ -333,11 +333,15 @@ impl<P: Platform> Engine<P> {
 
     // Shared by the parts of the engine.
 
-    /// Whether the application may queue another message. The nodes that notices may need are
-    /// kept: there may be more messages than the platform's sum has, from the heap or another pool.
-    fn check_nodes(&self) -> Result<(), Status> {
+    /// Whether the application may queue this message. The platform's sum has a node for each of the engine's own
+    /// pool, and for the notices. Those from the heap or another pool get what is there beyond that.
+    fn check_nodes(&self, message: &Message<P>) -> Result<(), Status> {
+        if message.is_of(&self.pool) {
+            return Ok(());
+        }
         let notices = 2 * P::Channels::CAPACITY + 2 * P::Groups::CAPACITY;
-        if self.nodes.available() > notices { Ok(()) } else { Err(Status::PoolEmpty) }
+        let kept = notices + self.pool.capacity();
+        if self.nodes.available() > kept { Ok(()) } else { Err(Status::PoolEmpty) }
     }
 
     /// Puts something into a group's queue and wakes its receiver.

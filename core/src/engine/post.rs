@@ -60,7 +60,7 @@ impl<P: Platform> Engine<P> {
     /// | `invalid_message` | a Welcome whose [`BOUNDS`] cannot be read |
     /// | `channel_closed` | the channel is closing |
     /// | `not_allowed` | regular messages on a listener; a HelloResponse from the side that said hello |
-    /// | `pool_empty` | more than the channel's share, or no free channel |
+    /// | `pool_empty` | more than the channel's share; no free channel; no place for one of another pool |
     /// | `shutdown_started` | the engine is stopping |
     pub fn post(
         &mut self,
@@ -137,7 +137,7 @@ impl<P: Platform> Engine<P> {
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
-        self.check_nodes()?;
+        self.check_nodes(message)?;
         self.channels.vacancy().ok_or(Status::PoolEmpty)?;
         if hello {
             message.announce(bounds.limits, u16::MAX).map_err(|error| error.status())?;
@@ -196,7 +196,7 @@ impl<P: Platform> Engine<P> {
             if !allowed {
                 return Err(Status::NotAllowed);
             }
-            self.check_nodes()?;
+            self.check_nodes(message)?;
             if !self.pool.admit(message, &channel.unsent, self.channels.used()) {
                 return Err(Status::PoolEmpty);
             }

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 mod crowds;
+mod foreign;
 mod lines;
 mod link_failures;
 mod shares;
