@@ -56,10 +56,16 @@ impl Stock {
         self.free.load(Ordering::Relaxed)
     }
 
+    /// How many of its messages there are, free or not.
+    #[inline]
+    fn capacity(&self) -> u16 {
+        self.capacity.load(Ordering::Relaxed)
+    }
+
     /// How many are kept so that each of so many channels can have one: half of them at most.
     #[inline]
     fn kept(&self, channels: u32) -> u16 {
-        let half = self.capacity.load(Ordering::Relaxed) / 2;
+        let half = self.capacity() / 2;
         u16::try_from(channels).map_or(half, |channels| channels.min(half))
     }
 
@@ -92,23 +98,30 @@ pub struct Class<P: Platform> {
     capacity: u16,
     /// Buffers that exist; the rest is allocated when first needed.
     created: u16,
-    /// The platform had no memory for another. Forgotten when one comes back.
+    /// The platform had no memory for another when it was asked last. Forgotten when one comes back.
     exhausted: bool,
     free: P::FreeList,
 }
 
 impl<P: Platform> Class<P> {
-    /// Counts those that are free.
+    /// Counts those that are free: with those to be allocated, unless that failed last.
     fn count_free(&self) -> u16 {
-        let ready = u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX);
-        if self.exhausted { ready } else { ready.saturating_add(self.capacity - self.created) }
+        if self.exhausted { self.count_ready() } else { self.count_possible() }
     }
 
-    fn take(&mut self) -> Option<P::Buffer> {
-        if let Some(buffer) = self.free.pop() {
-            return Some(buffer);
-        }
-        if self.created == self.capacity {
+    fn count_ready(&self) -> u16 {
+        u16::try_from(self.free.as_slice().len()).unwrap_or(u16::MAX)
+    }
+
+    fn count_possible(&self) -> u16 {
+        self.count_ready().saturating_add(self.capacity - self.created)
+    }
+
+    /// Asks the platform for another, while more than `held` are possible. Also where it had no memory
+    /// before: nobody tells when it has.
+    #[cold]
+    fn allocate(&mut self, held: u16) -> Option<P::Buffer> {
+        if self.created == self.capacity || self.count_possible() <= held {
             return None;
         }
         let buffer = P::allocate(self.size);
@@ -124,14 +137,15 @@ impl<P: Platform> PoolState<P> {
         self.in_use = true;
         let class = self.classes.as_mut_slice().get_mut(class)?;
         let free = stock.free();
-        let buffer = if free > held { class.take() } else { None };
-        match buffer {
-            Some(_) => stock.set_free(free - 1),
-            None => {
-                self.starved = true;
-                stock.set_free(if class.exhausted { 0 } else { free });
-            }
+        if free > held
+            && let Some(buffer) = class.free.pop()
+        {
+            stock.set_free(free - 1);
+            return Some(buffer);
         }
+        let buffer = class.allocate(held);
+        stock.set_free(class.count_free());
+        self.starved |= buffer.is_none();
         buffer
     }
 
@@ -293,10 +307,8 @@ impl<P: Platform> Pool<P> {
     pub(crate) fn take_for_application(&self, frame_len: usize) -> Option<P::Buffer> {
         let class = self.class_of(frame_len);
         let stock = self.stocks.get(class)?;
-        self.state.with(|state| {
-            let capacity = state.classes.as_slice().get(class)?.capacity;
-            state.take(class, stock, capacity.saturating_sub(1).min(1))
-        })?
+        let kept = stock.capacity().saturating_sub(1).min(1);
+        self.state.with(|state| state.take(class, stock, kept))?
     }
 
     /// Called when a message returns that somebody had been refused. It should see to it
@@ -314,10 +326,7 @@ impl<P: Platform> Pool<P> {
 
     /// How many messages of all sizes the pool has, free or not.
     pub fn capacity(&self) -> usize {
-        let capacity = self.state.with(|state| {
-            state.classes.as_slice().iter().map(|class| usize::from(class.capacity)).sum()
-        });
-        capacity.unwrap_or_default()
+        self.stocks().map(|stock| usize::from(stock.capacity())).sum()
     }
 
     /// The largest frame a message of this pool can hold, in bytes.
@@ -432,6 +441,8 @@ impl<P: Platform> PoolState<P> {
 mod tests {
     use super::*;
     use crate::test_platform::{Test, pool};
+    use std::cell::Cell;
+    use std::rc::Rc;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::task::Wake;
@@ -498,6 +509,49 @@ mod tests {
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         drop(second);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    }
+
+    thread_local!(static MEMORY: Cell<bool> = const { Cell::new(false) });
+    crate::platform! {
+        struct Poor {
+            buffer: Box<[u8]>,
+            pool: Rc<Pool<Poor>>,
+            lock: crate::LocalLock,
+            classes: 1,
+            messages: 8,
+            channels: 2,
+            groups: 1,
+        }
+        allocate: |len: usize| MEMORY.get().then(|| vec![0; len].into_boxed_slice()),
+    }
+
+    /// A pool of messages that could not be allocated.
+    fn exhausted_pool() -> Rc<Pool<Poor>> {
+        let pool = Rc::new(Pool::<Poor>::new());
+        pool.add_class(64, 4);
+        assert_eq!(pool.free(), 4);
+        assert!(Pool::<Poor>::get(&pool).is_none());
+        assert_eq!(pool.free(), 0);
+        pool
+    }
+
+    #[test]
+    fn platform_that_had_no_memory_is_asked_again() {
+        let pool = exhausted_pool();
+        MEMORY.set(true);
+        let message = Pool::<Poor>::get(&pool);
+        assert!(message.is_some());
+        assert_eq!(pool.free(), 3);
+    }
+
+    #[test]
+    fn what_is_donated_while_there_is_no_memory_is_given_out() {
+        let pool = exhausted_pool();
+        assert!(pool.donate(vec![0; 64].into_boxed_slice()).is_ok());
+        assert_eq!(pool.free(), 1);
+        assert!(Pool::<Poor>::get_shared(&pool, 64, &[1; 4]).is_err());
+        assert_eq!(pool.free(), 1);
+        assert!(Pool::<Poor>::get_shared(&pool, 64, &[0; 4]).is_ok());
     }
 
     #[test]
