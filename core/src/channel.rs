@@ -220,9 +220,9 @@ impl<P: Platform> Channel<P> {
         self.phase != Phase::AwaitHello
     }
 
-    /// Whether it has something to read that is not read for our own sake.
+    /// Whether it may have something to read that is not read yet for our own sake.
     pub(crate) fn waits(&self) -> bool {
-        self.held || matches!(self.place, Place::Parked(_) | Place::Blocked | Place::AwaitNotice)
+        self.held || self.place != Place::None
     }
 
     /// Whether it is read, where others have the staging buffer, without that.

@@ -13,9 +13,11 @@ pub struct Options {
     /// How long a peer may take none of what waits to be sent to it; `None` for as long as it
     /// likes. A server with strangers for clients wants one: who never reads holds part of the pool.
     pub send_timeout: Option<Duration>,
-    /// How long a goodbye may make no progress.
+    /// How long a goodbye may make no progress: nothing of ours is sent, and nothing of the peer's received
+    /// before its answer. Stands still while all waits for the application to receive what is there.
     pub bye_timeout: Duration,
-    /// How long a frame may take to arrive once it has begun.
+    /// How long a frame may take to arrive once it has begun; where we stopped reading in the middle of one,
+    /// once we go on.
     pub frame_timeout: Duration,
     /// How long a channel may pass no byte in either direction; `None` for as long as it likes.
     pub idle_timeout: Option<Duration>,

@@ -239,6 +239,13 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    /// Whether a channel could go on if its group's receiver caught up, and by nothing else.
+    pub(crate) fn waits_for_receiver(&self, slot: u32) -> bool {
+        let Some(group) = self.group_index_of(slot) else { return false };
+        let blocked = self.channels.get(slot).is_some_and(|it| it.place == Place::Blocked);
+        blocked && self.waiting_in(group) > P::READ_AHEAD / 2
+    }
+
     /// How much waits to be received; where so few messages can wait that reading never stops for
     /// it, the compiler knows that it is not asked.
     fn waiting_in(&self, index: u32) -> u32 {
@@ -356,6 +363,7 @@ impl<P: Platform> Engine<P> {
                 Step::End(status) => return self.end(slot, status, io),
                 Step::Received(opcode) => {
                     self.moved += 1;
+                    self.extend_goodbye(slot);
                     if opcode.kind() != Kind::Regular && self.follow_up(slot, opcode, io) {
                         return Drained::Ended;
                     }
@@ -460,6 +468,14 @@ impl<P: Platform> Engine<P> {
         channel.notice_waits = true;
         let notice = Notice { channel: channel.number, id, status, reason: status };
         self.deliver(group, Item::Notice(notice));
+    }
+
+    /// The peer may have much to say before it answers our goodbye: that it says it is progress.
+    fn extend_goodbye(&mut self, slot: u32) {
+        let sent = |channel: &Channel<P>| channel.bye == Bye::Sent && channel.send_failed.is_none();
+        if self.channels.get(slot).is_some_and(sent) {
+            self.start_phase_timer(slot, Timer::Bye);
+        }
     }
 
     /// What a peer's hello or goodbye means for the channel. True if it ended.

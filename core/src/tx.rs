@@ -1,7 +1,7 @@
 //! Framing out: from a channel's queue to the transport.
 
 use crate::Status;
-use crate::channel::{Bye, Phase};
+use crate::channel::{Bye, Phase, Place};
 use crate::engine::Engine;
 use crate::header::Opcode;
 use crate::platform::Platform;
@@ -164,7 +164,12 @@ impl<P: Platform> Engine<P> {
             channel.abort = Some(status);
             return self.enqueue_write(slot);
         }
+        let parked = matches!(channel.place, Place::Parked(_));
         self.start_phase_timer(slot, Timer::Bye);
+        if parked {
+            // It may well wait for these.
+            return self.return_unsendable(slot);
+        }
         self.enqueue_read(slot);
     }
 }

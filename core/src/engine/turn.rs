@@ -171,20 +171,28 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
         };
-        let mut reason = Status::CommunicationFailed;
-        match timer {
-            Timer::Frame | Timer::Idle => {}
-            _ => channel.phase_timer = None,
+        let of_phase = !matches!(timer, Timer::Frame | Timer::Idle);
+        if of_phase {
+            channel.phase_timer = None;
         }
-        match timer {
+        let (waits, send_failed) = (channel.waits(), channel.send_failed);
+        // It may well have said something, which we are not ready to read.
+        let in_time = match timer {
+            Timer::Hello | Timer::Frame | Timer::Idle => waits,
+            Timer::Bye => self.waits_for_receiver(slot),
+            Timer::Connect | Timer::Retry | Timer::Send => false,
+        };
+        let reason = match timer {
+            _ if in_time && of_phase => return self.start_phase_timer(slot, timer),
+            _ if in_time => {
+                self.start_timer(slot, timer);
+                return;
+            }
             Timer::Retry => return self.enqueue_read(slot),
-            // It may well have said something, which we are not ready to read.
-            Timer::Hello if channel.waits() => return self.start_phase_timer(slot, timer),
-            Timer::Idle if channel.waits() => return self.touch(slot),
-            Timer::Connect => reason = Status::ConnectFailed,
-            Timer::Bye => reason = channel.send_failed.unwrap_or(reason),
-            Timer::Hello | Timer::Send | Timer::Frame | Timer::Idle => {}
-        }
+            Timer::Connect => Status::ConnectFailed,
+            Timer::Bye => send_failed.unwrap_or(Status::CommunicationFailed),
+            Timer::Hello | Timer::Send | Timer::Frame | Timer::Idle => Status::CommunicationFailed,
+        };
         self.finish(slot, Close::Graceful, reason, io);
     }
 

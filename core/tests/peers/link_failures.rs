@@ -1,7 +1,7 @@
 //! What an engine does about a link that fails halfway: sending breaks while there is nothing to read yet.
 
-use super::{Host, Peers, engine, settle};
-use tofu_core::{Engine, GroupId, Opcode, Status};
+use super::{Host, Peers, engine, frame, settle};
+use tofu_core::{Engine, GroupId, Opcode, Ready, Received, Status};
 
 fn turn(engine: &mut Engine<Host>, io: &mut Peers) {
     settle(engine, io, 8);
@@ -32,4 +32,44 @@ fn dropped_group_does_not_wait_for_what_cannot_be_sent() {
     turn(&mut engine, &mut io);
     assert_eq!((engine.channels(), io.closed), (0, 1));
     assert_eq!(engine.pool().free(), engine.pool().capacity());
+}
+
+/// It waits for a message of the pool to read what it received, and all of them are its own that are unsent.
+#[test]
+fn what_cannot_be_sent_comes_back_to_a_channel_that_waits_for_messages() {
+    let (mut engine, group) = engine(8);
+    let mut io = Peers::new(1);
+    let mut hello = engine.get().unwrap();
+    hello.connect_to("mem|peer").unwrap();
+    let channel = engine.post(group, hello).unwrap().channel;
+    turn(&mut engine, &mut io);
+    io.peers[0].deaf = true;
+    let mut kept = vec![];
+    let mut posted = 0;
+    while let Some(mut signal) = engine.get() {
+        signal.prepare(Opcode::Signal, channel);
+        match engine.post(group, signal) {
+            Ok(_) => posted += 1,
+            Err(refused) => kept.push(refused.message),
+        }
+        turn(&mut engine, &mut io);
+    }
+    assert!(posted > 0);
+    io.send(0, &frame(Opcode::Signal, 1, b"the last of the pool"));
+    io.send(0, &frame(Opcode::Signal, 2, b"waits"));
+    turn(&mut engine, &mut io);
+    let Some(Received::Peer(last)) = engine.receive(group) else { panic!("nothing was read") };
+    turn(&mut engine, &mut io);
+    let Some(Received::Notice(notice)) = engine.receive(group) else { panic!("nothing waits") };
+    assert_eq!((notice.status, engine.pool().free()), (Status::PoolEmpty, 0));
+    io.peers[0].broken = Some(Status::SendFailed);
+    io.ready.push_back((io.links[0], Ready::Writable));
+    turn(&mut engine, &mut io);
+    for _ in 0..posted {
+        let received = engine.receive(group);
+        assert!(matches!(received, Some(Received::Returned(_, Status::SendFailed))));
+    }
+    turn(&mut engine, &mut io);
+    let Some(Received::Peer(waited)) = engine.receive(group) else { panic!("it still waits") };
+    assert_eq!((last.body(), waited.body()), (&b"the last of the pool"[..], &b"waits"[..]));
 }

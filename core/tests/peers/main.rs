@@ -8,6 +8,7 @@ mod lines;
 mod link_failures;
 mod shares;
 mod staging;
+mod timeouts;
 
 use core::fmt;
 use core::task::Poll;

@@ -31,7 +31,8 @@ impl Oracle {
         let unconnected = end.kind == Kind::Client && end.connection.is_none();
         let waits = self.may_stop_reading(end, calm);
         [
-            (end.bye.is_some(), "its goodbye had no answer"),
+            // Unless the application keeps it waiting.
+            (end.bye.is_some() && calm[end.engine].drained, "its goodbye had no answer"),
             (engine.send_times_out && unsent, "its peer takes nothing"),
             (engine.idle_times_out && !waits, "no byte passes"),
             // Two bytes say whose connection it is.

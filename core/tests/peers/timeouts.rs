@@ -1,0 +1,99 @@
+//! What timeouts end, and what they leave in peace: what goes on, and what waits for ourselves.
+
+use super::{BUDGET, Host, Peers, engine, frame, listening_engine, settle, settle_at};
+use std::time::Duration;
+use tofu_core::{Engine, GroupId, Instant, Notice, Opcode, Received, Status};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A client that said goodbye, and has sent it.
+fn said_goodbye(messages: u16) -> (Engine<Host>, GroupId, Peers) {
+    let (mut engine, group) = engine(messages);
+    let mut io = Peers::new(1);
+    let mut hello = engine.get().unwrap();
+    hello.connect_to("mem|peer").unwrap();
+    let channel = engine.post(group, hello).unwrap().channel;
+    settle(&mut engine, &mut io, BUDGET);
+    let mut bye = engine.get().unwrap();
+    bye.prepare(Opcode::ByeRequest, channel);
+    engine.post(group, bye).unwrap();
+    settle(&mut engine, &mut io, BUDGET);
+    (engine, group, io)
+}
+
+/// Receives all there is at this time: how many messages, and why the channel ended if it did.
+fn receive_all(
+    now: Instant,
+    engine: &mut Engine<Host>,
+    group: GroupId,
+    io: &mut Peers,
+) -> (u32, Option<Status>) {
+    let (mut messages, mut end) = (0, None);
+    while let Some(received) = engine.receive(group) {
+        match received {
+            Received::Notice(Notice { status: Status::ChannelClosed, reason, .. }) => {
+                end = Some(reason);
+            }
+            _ => messages += 1,
+        }
+        settle_at(now, engine, io, BUDGET);
+    }
+    (messages, end)
+}
+
+#[test]
+fn goodbye_waits_while_the_peer_has_something_to_say() {
+    let (mut engine, group, mut io) = said_goodbye(1_000);
+    let mut now = Instant::ZERO;
+    for id in 1..=15 {
+        now = now.after(SECOND);
+        io.send(0, &frame(Opcode::Signal, id, b"before that"));
+        settle_at(now, &mut engine, &mut io, BUDGET);
+        assert_eq!(receive_all(now, &mut engine, group, &mut io), (1, None));
+    }
+    io.send(0, &frame(Opcode::ByeResponse, 1, b""));
+    settle_at(now, &mut engine, &mut io, BUDGET);
+    assert_eq!(receive_all(now, &mut engine, group, &mut io), (1, Some(Status::Success)));
+}
+
+#[test]
+fn goodbye_waits_for_our_own_receiver() {
+    let (mut engine, group, mut io) = said_goodbye(1_000);
+    let messages = 400;
+    for id in 1..=messages {
+        io.peers[0].bytes.extend(frame(Opcode::Signal, id, b"all has arrived"));
+    }
+    io.send(0, &frame(Opcode::ByeResponse, 1, b""));
+    settle(&mut engine, &mut io, BUDGET);
+    let later = Instant::ZERO.after(60 * SECOND);
+    settle_at(later, &mut engine, &mut io, BUDGET);
+    let received = receive_all(later, &mut engine, group, &mut io);
+    assert_eq!(received, (messages as u32 + 1, Some(Status::Success)));
+}
+
+#[test]
+fn goodbye_that_is_not_answered_ends() {
+    let (mut engine, group, mut io) = said_goodbye(8);
+    let now = Instant::ZERO.after(11 * SECOND);
+    settle_at(now, &mut engine, &mut io, BUDGET);
+    let received = receive_all(now, &mut engine, group, &mut io);
+    assert_eq!(received, (0, Some(Status::CommunicationFailed)));
+}
+
+#[test]
+fn what_has_arrived_is_not_late_however_late_we_are() {
+    let crowd = 60;
+    let (mut engine, group) = listening_engine(1_000);
+    let mut io = Peers::new(crowd);
+    settle(&mut engine, &mut io, BUDGET);
+    assert!(matches!(engine.receive(group), Some(Received::Returned(_, Status::Success))));
+    for peer in 0..crowd {
+        io.send(peer, &frame(Opcode::HelloRequest, 1, b""));
+    }
+    // More than one turn reads.
+    assert!(crowd > 2 * BUDGET as usize);
+    let late = Instant::ZERO.after(60 * SECOND);
+    settle_at(late, &mut engine, &mut io, BUDGET);
+    let received = receive_all(late, &mut engine, group, &mut io);
+    assert_eq!((received, engine.stats().closed_unannounced), ((crowd as u32, None), 0));
+}
