@@ -24,7 +24,8 @@ pub struct Options {
     /// How long a listener waits after it failed to accept.
     pub accept_retry: Duration,
     /// The longest text headers and body to receive. What the pool's largest message cannot
-    /// hold together is cut: text headers to 256 bytes or a quarter of it, the body to the rest.
+    /// hold together is cut: text headers to a quarter of it, but 256 bytes where that is no more than half, and 96 in any
+    /// case; the body to the rest. [`Engine::limits`](crate::Engine::limits) tells what came of it.
     pub limits: Limits,
     /// The most lines of text headers in a frame that is received. One with more is thrown away, as
     /// one that is too long: looking up each of many lines takes the square of their number.

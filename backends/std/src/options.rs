@@ -57,7 +57,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// A pool of `count` messages of `size` bytes each, and no other.
+    /// A pool of `count` messages of `size` bytes each, and no other. That bounds what can be received: the
+    /// limits are cut to it, and announced to peers, which refuse to post what is longer. A message of
+    /// 1,024 bytes has room for 256 bytes of text headers and 752 of body.
     pub fn with_pool(size: usize, count: u16) -> Self {
         Options { pool: vec![SizeClass { size, count }], ..Options::default() }
     }
