@@ -97,7 +97,7 @@ fn ask(address: &str) -> Outcome {
     group.post(bye)?;
     // Nothing can follow a ByeRequest. A refused message comes back inside the error.
     match group.post(answer) {
-        Err(PostError { message, status }) => {
+        Err(PostError { message, status, .. }) => {
             println!("client: a late {} was refused: {status}", message.opcode());
         }
         Ok(_) => return Err("a message after the goodbye was accepted".into()),

@@ -112,8 +112,8 @@ pub struct Channel<P: Platform> {
     pub(crate) abort: Option<Status>,
     /// Sending failed; what came before is still read.
     pub(crate) send_failed: Option<Status>,
-    /// With what unsent messages came back before its end, which is for the same reason then.
-    pub(crate) returned: Option<Status>,
+    /// Why it ends, once that is decided: at its end, or when what was unsent came back before.
+    pub(crate) reason: Option<Status>,
     /// Waits for the transport to become writable.
     pub(crate) write_blocked: bool,
     /// What [`Transport::want_write`](crate::Transport::want_write) was told last.
@@ -167,7 +167,7 @@ impl<P: Platform> Default for Channel<P> {
             peer_bye: false,
             abort: None,
             send_failed: None,
-            returned: None,
+            reason: None,
             write_blocked: false,
             wants_write: false,
             later: false,

@@ -43,6 +43,6 @@ impl From<MessageError> for io::Error {
 impl<P: Platform> From<PostError<P>> for io::Error {
     /// Drops the message.
     fn from(error: PostError<P>) -> Self {
-        error.status.into()
+        error.reason.into()
     }
 }

@@ -51,7 +51,7 @@ impl<P: Platform> Engine<P> {
         if matches!(channel.phase, Phase::Free | Phase::Closed) {
             return;
         }
-        let reason = channel.returned.unwrap_or(reason);
+        let reason = channel.reason.unwrap_or(reason);
         if channel.has_link() {
             io.close(link_of(slot), how);
         }
@@ -66,6 +66,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         channel.phase = Phase::Closed;
+        channel.reason = Some(reason);
         channel.write_blocked = false;
         let notice = Notice {
             channel: channel.number,
@@ -112,7 +113,7 @@ impl<P: Platform> Engine<P> {
             return;
         };
         if let Some(status) = channel.send_failed {
-            channel.returned = Some(status);
+            channel.reason = Some(status);
             self.hand_back_unsent(slot, status);
         }
     }

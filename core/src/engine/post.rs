@@ -6,7 +6,7 @@ use crate::address::{CONNECT_TO, LISTEN_ON};
 use crate::bounds::{BOUNDS, Bounds};
 use crate::channel::{Bye, Phase, Side};
 use crate::group::GroupId;
-use crate::header::{Header, Opcode, Role};
+use crate::header::{ChannelNumber, Header, Opcode, Role};
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::pool::PerClass;
@@ -19,20 +19,32 @@ pub struct PostError<P: Platform> {
     pub message: Message<P>,
     /// Why it was refused.
     pub status: Status,
+    /// For `channel_closed`: why the channel ends, as its last notice will say, or `channel_closed` again where that is
+    /// the application's own doing. Else the same as `status`.
+    pub reason: Status,
 }
 
+impl<P: Platform> PostError<P> {
+    /// A message that was refused for a reason that needs no other.
+    pub fn new(message: Message<P>, status: Status) -> Self {
+        PostError { message, status, reason: status }
+    }
+}
+
+/// What a `main` that returns it prints: as displayed.
 impl<P: Platform> fmt::Debug for PostError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostError")
-            .field("status", &self.status)
-            .field("message", &self.message)
-            .finish()
+        write!(f, "PostError({self})")
     }
 }
 
 impl<P: Platform> fmt::Display for PostError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} was refused: {}", self.message.opcode(), self.status)
+        write!(f, "{} was refused: {}", self.message.opcode(), self.status)?;
+        if self.reason != self.status {
+            write!(f, ", for {}", self.reason)?;
+        }
+        Ok(())
     }
 }
 
@@ -69,8 +81,19 @@ impl<P: Platform> Engine<P> {
     ) -> Result<Header, PostError<P>> {
         match self.admit(group, &mut message) {
             Ok(slot) => self.queue_posted(slot, message),
-            Err(status) => Err(PostError { message, status }),
+            Err(status) => {
+                let reason = self.why_refused(status, message.channel());
+                Err(PostError { message, status, reason })
+            }
         }
+    }
+
+    /// What is behind the refusal of a message to this channel.
+    fn why_refused(&self, status: Status, number: ChannelNumber) -> Status {
+        let slot = self.numbers.find(number).filter(|_| status == Status::ChannelClosed);
+        let Some(channel) = slot.and_then(|slot| self.channels.get(slot)) else { return status };
+        let ends = channel.reason.or(channel.send_failed).or(channel.abort);
+        ends.filter(|reason| !reason.is_success()).unwrap_or(status)
     }
 
     /// The checks. The channel the message goes to, which a Hello or Welcome makes.
@@ -88,7 +111,7 @@ impl<P: Platform> Engine<P> {
     fn queue_posted(&mut self, slot: u32, message: Message<P>) -> Result<Header, PostError<P>> {
         let (header, class) = (message.header(), message.class());
         let Some(channel) = self.channels.get_mut(slot) else {
-            return Err(PostError { message, status: Status::InvalidChannelNumber });
+            return Err(PostError::new(message, Status::InvalidChannelNumber));
         };
         if header.opcode == Opcode::ByeSignal {
             channel.abort = Some(Status::ChannelClosed);
@@ -98,7 +121,7 @@ impl<P: Platform> Engine<P> {
         if let Err(item) = channel.tx.push(&mut self.nodes, Item::Message(message)) {
             debug_assert!(false, "fewer queue nodes than the platform's sum asks for");
             return match item {
-                Item::Message(message) => Err(PostError { message, status: Status::PoolEmpty }),
+                Item::Message(message) => Err(PostError::new(message, Status::PoolEmpty)),
                 Item::Notice(_) => Ok(header),
             };
         }

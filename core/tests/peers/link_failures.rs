@@ -73,3 +73,39 @@ fn what_cannot_be_sent_comes_back_to_a_channel_that_waits_for_messages() {
     let Some(Received::Peer(waited)) = engine.receive(group) else { panic!("it still waits") };
     assert_eq!((last.body(), waited.body()), (&b"the last of the pool"[..], &b"waits"[..]));
 }
+
+/// Who posts without waiting for the answer to his hello learns why that was in vain.
+#[test]
+fn refused_post_says_what_ended_the_channel() {
+    let (mut engine, group) = engine(8);
+    let mut nobody = Peers::new(0);
+    let mut hello = engine.get().unwrap();
+    hello.connect_to("mem|peer").unwrap();
+    let channel = engine.post(group, hello).unwrap().channel;
+    turn(&mut engine, &mut nobody);
+    let mut request = engine.get().unwrap();
+    request.prepare(Opcode::Request, channel);
+    let refused = engine.post(group, request).unwrap_err();
+    assert_eq!((refused.status, refused.reason), (Status::ChannelClosed, Status::ConnectFailed));
+    let text = "Request was refused: channel_closed, for connect_failed";
+    assert_eq!(refused.to_string(), text);
+}
+
+#[test]
+fn post_after_the_own_goodbye_is_refused_for_no_other_reason() {
+    let (mut engine, group) = engine(8);
+    let mut io = Peers::new(1);
+    let mut hello = engine.get().unwrap();
+    hello.connect_to("mem|peer").unwrap();
+    let channel = engine.post(group, hello).unwrap().channel;
+    for (opcode, reason) in
+        [(Opcode::ByeRequest, None), (Opcode::Signal, Some(Status::ChannelClosed))]
+    {
+        let mut message = engine.get().unwrap();
+        message.prepare(opcode, channel);
+        let refused = engine.post(group, message).err();
+        assert_eq!(refused.as_ref().map(|refused| refused.status), reason);
+        assert_eq!(refused.map(|refused| refused.reason), reason);
+        turn(&mut engine, &mut io);
+    }
+}

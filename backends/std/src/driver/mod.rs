@@ -133,7 +133,7 @@ impl Driver {
         message: Message,
     ) -> Result<Header, PostError> {
         if core.broken {
-            return Err(PostError { message, status: Status::ShutdownStarted });
+            return Err(PostError::new(message, Status::ShutdownStarted));
         }
         let posted = match core.engine.post(group, message) {
             // What was put off holds part of the pool.
