@@ -63,7 +63,8 @@ pub enum Opcode {
     ByeRequest = 5,
     /// Answers a [`Opcode::ByeRequest`] and closes.
     ByeResponse = 6,
-    /// Closes at once, without a word to the peer.
+    /// Closes at once, without a word to the peer. What was sent and the peer has not read may be lost too: on TCP the
+    /// connection is reset.
     ByeSignal = 7,
     /// Starts a listener.
     WelcomeRequest = 8,

@@ -507,7 +507,7 @@ impl<P: Platform> Message<P> {
         self.set_displayed(LIMITS, &limits, most)
     }
 
-    /// The size class it counts in; see [`Pool::classify`](crate::Pool).
+    /// The size class it counts in; see `Pool::admit`.
     pub(crate) fn class(&self) -> usize {
         known_class::<P>(self.class.into())
     }

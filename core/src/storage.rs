@@ -48,7 +48,9 @@ impl<T, const N: usize> Table<T> for heapless::Vec<T, N> {
 
 /// A table that has all its elements from the start.
 ///
-/// A board finds an element faster, and with less code, where their number is known.
+/// A board finds an element faster, and with less code, where their number is known. Not for a
+/// [`FreeList`](crate::Platform::FreeList) or [`Classes`](crate::Platform::Classes), where what is not there yet must not
+/// be found.
 pub struct Fixed<T, const N: usize>([T; N]);
 
 impl<T: Default, const N: usize> Default for Fixed<T, N> {

@@ -11,8 +11,8 @@ use crate::timer::Timer;
 use crate::transport::{Close, Transport};
 use core::task::Poll;
 
-/// The most messages that leave in one call of the transport. They lie on the stack, eight bytes each on
-/// a board, which has few messages and little stack.
+/// The most messages that leave in one call of the transport. They lie on the stack: eight bytes each where pointers
+/// have 32 bits, as on boards, which have few messages and little stack.
 const GATHER: usize = if usize::BITS < 64 { 16 } else { 128 };
 /// The most messages one channel sends before the next gets its turn.
 const QUOTA: u32 = 2 * GATHER as u32;

@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// A message from the pool; waits for one to come back for as long as `timeout` (`None`: for
-    /// ever). `None` when none came in time, or the engine has stopped.
+    /// ever). `None` when none came in time, or none is free and the engine has stopped.
     pub fn get_wait(&self, timeout: impl Into<Option<Duration>>) -> Option<Message> {
         if let Some(message) = self.get() {
             return Some(message);

@@ -13,6 +13,10 @@ use tofu_core::{GroupId, Header, Status};
 ///
 /// Cheap to clone; every call may come from any thread. When the last clone is dropped, its
 /// listeners close, and its connections send what was posted and close.
+///
+/// Threads that receive from clones of one group share its queue: each message goes to whichever comes
+/// first. That suits workers that answer requests. Threads that ask, and want their own answers, take a group
+/// and a channel each; or one thread receives, and hands the answers on by their ids.
 #[derive(Clone)]
 pub struct ChannelGroup {
     handle: Arc<Handle>,
@@ -72,6 +76,9 @@ impl ChannelGroup {
     ///
     /// Returns the completed header: with the channel a Hello or Welcome was given, and a fresh
     /// id where it was 0.
+    ///
+    /// What the peer takes at most is known once its hello, or its answer to ours, is here. What is posted before and is
+    /// longer is thrown away at the other end, with a notice to that application.
     ///
     /// # Errors
     /// See [`tofu_core::Engine::post`]; the message comes back.
@@ -135,7 +142,8 @@ impl ChannelGroup {
         received.transpose()
     }
 
-    /// The next thing received, without waiting.
+    /// The next thing received, without waiting: what this engine has read so far. A thread that only polls leaves the
+    /// reading to the background thread.
     ///
     /// # Errors
     /// As [`ChannelGroup::wait_receive`].

@@ -1,4 +1,46 @@
 //! tofu on hosts: message passing over TCP, Unix sockets and memory.
+//!
+//! The message is the API. [`Engine::get`] one from the pool, fill it in, [`ChannelGroup::post`] it, and
+//! [`ChannelGroup::wait_receive`] what comes: from peers, from the engine, or one's own that could not be sent. There is
+//! no `connect`, `listen` or `close`: each is a message with an [`Opcode`] of its own.
+//!
+//! ```
+//! use tofu_std::{Engine, Opcode, Received};
+//!
+//! let engine = Engine::new()?;
+//! let server = engine.group()?;
+//! let mut welcome = engine.get().expect("a fresh pool is full");
+//! welcome.listen_on("mem|greeter")?;
+//! server.post(welcome)?;
+//!
+//! let client = engine.group()?;
+//! let mut hello = engine.get().expect("a fresh pool is full");
+//! hello.connect_to("mem|greeter")?;
+//! let channel = client.post(hello)?.channel;
+//! let mut request = engine.get().expect("a fresh pool is full");
+//! request.prepare(Opcode::Request, channel).set_body("ping")?;
+//! let id = client.post(request)?.id;
+//!
+//! // The server, which is told that it listens, of the client, and what that asks.
+//! for _ in 0..3 {
+//!     if let Some(Received::Peer(mut message)) = server.wait_receive(None)? {
+//!         message.reply()?;
+//!         server.post(message)?;
+//!     }
+//! }
+//! // The client's hello is answered first.
+//! while let Some(Received::Peer(answer)) = client.wait_receive(None)? {
+//!     if answer.id() == id {
+//!         assert_eq!(answer.body(), b"ping");
+//!         break;
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A thread that waits drives the sockets itself. A server is one group and a loop, or several threads that take requests
+//! from clones of its group; a thread that asks takes a group of its own. [`Message`] says how messages are filled
+//! in, [`tofu_core::Engine::post`] what is refused, [`Status`] what can happen, and [`Options`] what can be chosen.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -42,7 +84,7 @@ pub use tofu_core::{
     Origin, Role, Stats, Status, TextError, TextHeader, TextHeaders,
 };
 
-/// A message: fill it in and post it. See [`tofu_core::Message`].
+/// A message: fill it in and post it. Its methods are those of [`tofu_core::Message`].
 pub type Message = tofu_core::Message<Host>;
 /// What comes out of a receive.
 pub type Received = tofu_core::Received<Host>;

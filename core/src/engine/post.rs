@@ -55,7 +55,8 @@ impl<P: Platform> Engine<P> {
     ///
     /// Returns the completed header: with the channel a Hello or Welcome was given, and
     /// a fresh id where it was 0. Success does not mean "sent": a message that can't be sent is
-    /// received again as [`Received::Returned`](super::Received::Returned).
+    /// received again as [`Received::Returned`](super::Received::Returned). What is longer than the peer takes is
+    /// refused once that is known; before its hello, or its answer to ours, it is sent and thrown away at the other end.
     ///
     /// # Errors
     /// Every refusal of PROTOCOL, section 3, with the message unchanged:
