@@ -123,8 +123,8 @@ impl ChannelGroup {
     /// The next thing received, in order; waits for it for as long as `timeout` (`None`: for
     /// ever). `Ok(None)` when nothing came in time.
     ///
-    /// While it waits, this thread runs the engine. With a timeout of zero it does not wait, and
-    /// finds what others have read.
+    /// While it waits, this thread runs the engine. With a timeout of zero it does as
+    /// [`try_receive`](ChannelGroup::try_receive).
     ///
     /// # Errors
     /// When the engine has stopped and everything was received.
@@ -142,8 +142,8 @@ impl ChannelGroup {
         received.transpose()
     }
 
-    /// The next thing received, without waiting: what this engine has read so far. A thread that only polls leaves the
-    /// reading to the background thread.
+    /// The next thing received, without waiting. When there is nothing, this thread runs the engine once, unless somebody
+    /// does already: who only polls depends on no other thread.
     ///
     /// # Errors
     /// As [`ChannelGroup::wait_receive`].
@@ -151,10 +151,15 @@ impl ChannelGroup {
         let Handle { engine, id, .. } = &*self.handle;
         let driver = engine.driver();
         let mut core = driver.lock();
-        match driver.receive(&mut core, *id) {
-            None if core.stopped() => Err(Stopped),
-            received => Ok(received),
+        let received = driver.receive(&mut core, *id);
+        if received.is_some() {
+            return Ok(received);
         }
+        if core.stopped() {
+            return Err(Stopped);
+        }
+        driver.look(&mut core);
+        Ok(driver.receive(&mut core, *id))
     }
 
     /// Wakes the receiver, from any thread: with a message, which it receives as

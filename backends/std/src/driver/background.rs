@@ -27,8 +27,8 @@ impl Driver {
                 self.rest(&mut core, Some(tick));
                 tick = (2 * tick).min(LONGEST_TICK);
             } else if let Some(poller) = core.seat.take() {
-                self.poll_in_background(&mut core, poller, &bell);
-                (epoch, tick) = (core.seat.epoch(), TICK);
+                let driven = self.poll_in_background(&mut core, poller, &bell);
+                (epoch, tick) = (core.seat.epoch().wrapping_sub(u64::from(driven)), TICK);
             } else {
                 self.sleep_in_background(&mut core);
                 // Whoever woke it may go on for a tick.

@@ -16,6 +16,10 @@ use crate::sync::now;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long after a poll a thread that only looks in leaves the sockets alone: what is received in a row costs
+/// no call of the system for each.
+const LOOK: Duration = Duration::from_micros(20);
+
 /// The place of the poller, and who is where. Under the driver's lock.
 pub(super) struct Seat {
     /// In its place while nobody polls.
@@ -24,20 +28,26 @@ pub(super) struct Seat {
     epoch: u64,
     /// Until when the poll that goes on sleeps; `None` inside: for ever.
     polling_until: Option<Option<Instant>>,
+    /// When somebody polled last.
+    polled: Instant,
     /// The background thread polls, and has not been asked to leave.
     background_polls: bool,
+    /// It was asked to leave by a thread that looks in now and then, and does not wait.
+    looked_for: bool,
     background_sleeps: bool,
     /// The groups of threads that sleep.
     sleeping: Vec<Arc<Bell>>,
 }
 
 impl Seat {
-    pub(super) fn new(poller: Poller) -> Seat {
+    pub(super) fn new(poller: Poller, now: Instant) -> Seat {
         Seat {
             poller: Some(poller),
             epoch: 0,
             polling_until: None,
+            polled: now,
             background_polls: false,
+            looked_for: false,
             background_sleeps: false,
             sleeping: Vec::new(),
         }
@@ -107,8 +117,13 @@ impl Driver {
                 self.settle(&mut core);
                 outcome = attempt(&mut core);
             }
-            let expired = || deadline.is_some_and(|deadline| deadline <= now());
-            if outcome.is_some() || expired() {
+            let expired = outcome.is_none() && deadline.is_some_and(|deadline| deadline <= now());
+            if expired {
+                // It may not have waited at all.
+                self.look(&mut core);
+                outcome = attempt(&mut core);
+            }
+            if outcome.is_some() || expired {
                 core.seat.hand_over(&self.background);
                 return outcome;
             }
@@ -126,6 +141,24 @@ impl Driver {
         core.seat.epoch += 1;
         poller.poll(Some(Duration::ZERO));
         core.sockets.take_events(poller.events());
+    }
+
+    /// Drives once, for a thread that polls and does not wait; unless somebody just did. Where the background thread
+    /// is there, it is asked to leave that to this one.
+    pub(crate) fn look(&self, core: &mut Core) {
+        let now = now();
+        let just_polled = now.saturating_duration_since(core.seat.polled) < LOOK;
+        if core.broken || (just_polled && !cfg!(loom)) {
+            return;
+        }
+        if core.seat.poller.is_none() {
+            core.seat.looked_for |= core.seat.call_background(&self.waker);
+            return;
+        }
+        self.glance(core);
+        core.seat.polled = now;
+        core.sockets.expire(now);
+        self.turn_at(core, now);
     }
 
     /// Waits for the operating system's events, without the lock.
@@ -155,6 +188,7 @@ impl Driver {
         core.seat.epoch += 1;
         core.sockets.take_events(core.seat.poller.insert(poller).events());
         let now = now();
+        core.seat.polled = now;
         core.sockets.expire(now);
         self.turn_at(core, now);
     }
@@ -176,12 +210,19 @@ impl Driver {
         }
     }
 
-    /// The background thread polls until it is asked to leave, or something comes.
-    pub(super) fn poll_in_background(&self, core: &mut Held<'_>, poller: Poller, bell: &Bell) {
+    /// The background thread polls until it is asked to leave, or something comes. Whether somebody drives who
+    /// does not wait.
+    pub(super) fn poll_in_background(
+        &self,
+        core: &mut Held<'_>,
+        poller: Poller,
+        bell: &Bell,
+    ) -> bool {
         core.seat.background_polls = true;
         self.poll(core, poller, bell, None);
         core.seat.background_polls = false;
         core.seat.hand_over(&self.background);
+        std::mem::take(&mut core.seat.looked_for)
     }
 
     /// The background thread sleeps until somebody leaves the poll to it.

@@ -1,4 +1,4 @@
-//! Who runs the engine: the thread that waits, else the one that posts, else a
+//! Who runs the engine: the thread that waits or looks in, else the one that posts, else a
 //! thread in the background.
 //!
 //! One lock guards the engine and its sockets ([`Core`]); `Held` is having it. Whoever has it may turn the
@@ -83,12 +83,13 @@ impl Driver {
         }
         let pool_bell = PoolBell::new(waker.clone());
         pool.set_waker(pool_bell.clone().into());
+        let start = now();
         let driver = Arc::new(Driver {
             core: Mutex::new(Core {
                 engine: Engine::new(pool.clone(), &options.protocol),
                 sockets,
                 deadline: None,
-                seat: Seat::new(poller),
+                seat: Seat::new(poller, start),
                 batch: Batch::default(),
                 stopped: false,
                 broken: false,
@@ -99,7 +100,7 @@ impl Driver {
             room: Bell::new(waker.clone()),
             background: Condvar::new(),
             waker,
-            start: now(),
+            start,
             staging: options.staging,
         });
         let background = driver.clone();

@@ -263,6 +263,23 @@ fn who_gives_up_hands_over() {
 }
 
 #[test]
+fn who_looks_in_reads_and_leaves_the_rest_to_the_background_thread() {
+    check(|| {
+        let engine = engine(8);
+        let mut link = Link::new(&engine);
+        go();
+        link.wire.send(&frame(Opcode::Signal));
+        let looked = link.group.try_receive().unwrap();
+        let received = looked.unwrap_or_else(|| receive(&link.group));
+        assert!(matches!(received, Received::Peer(_)));
+        link.post_signals(1);
+        // Nobody waits any more: the background thread writes it.
+        link.wire.frames(1);
+        done();
+    });
+}
+
+#[test]
 fn stopping_lets_who_polls_and_who_sleeps_return() {
     check(|| {
         let engine = engine(8);
