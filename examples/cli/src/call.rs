@@ -13,8 +13,9 @@ const AFTER_HELP: &str = "\
 Where the response comes in several messages, their bodies are written one after the other.
 
 Failures, first word on stderr: `connect_failed`, `uds_path_not_found`, `invalid_address`;
-`invalid_body_len` for a body above 65535 bytes; `communication_failed` when no response came
-in time; `peer_disconnected` when the server went away.
+`invalid_body_len` for a body that is longer than the server takes, or than 65535 bytes;
+`communication_failed` when no response came in time; `peer_disconnected` when the server went away;
+`invalid_message` when what answers is no tofu server; `processing_failed` when FILE cannot be read.
 
 Examples:
   tofu call 'tcp|localhost|7099' --body hello
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// How long it may take in all, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds, allow_negative_numbers = true)]
     timeout: Duration,
 }
 

@@ -33,6 +33,10 @@ pub(crate) fn message(engine: &Engine) -> Result<Message> {
 impl Client {
     /// Connects and says hello.
     pub(crate) fn connect(engine: &Engine, address: &str, deadline: Instant) -> Result<Client> {
+        Client::greet(engine, address, deadline).map_err(|failure| failure.or_at(address))
+    }
+
+    fn greet(engine: &Engine, address: &str, deadline: Instant) -> Result<Client> {
         let group = engine.group()?;
         let mut hello = message(engine)?;
         hello.connect_to(address)?;

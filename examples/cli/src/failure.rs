@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
-use tofu_std::{MessageError, PostError, Status, Stopped};
+use tofu_std::{Address, MessageError, PostError, Status, Stopped};
 
 /// What a command comes to.
 pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
@@ -21,6 +21,24 @@ impl Failure {
     /// A status and more about it.
     pub(crate) fn new(status: Status, detail: impl Display) -> Self {
         Failure::Status(status, detail.to_string())
+    }
+
+    /// What came of connecting to an address, or of listening on it.
+    pub(crate) fn at(status: Status, address: &str) -> Self {
+        match Address::parse(address) {
+            Err(error) if status == Status::InvalidAddress => {
+                Failure::new(status, format_args!("{address}: {error}"))
+            }
+            _ => Failure::new(status, address),
+        }
+    }
+
+    /// The same; where nothing else is said, that it happened at this address.
+    pub(crate) fn or_at(self, address: &str) -> Self {
+        match self {
+            Failure::Status(status, detail) if detail.is_empty() => Failure::at(status, address),
+            other => other,
+        }
     }
 
     /// An operation on a file that failed: `what` it was.

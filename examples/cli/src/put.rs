@@ -11,12 +11,12 @@ use std::time::Instant;
 use tofu_std::{Engine, Message, Opcode, Status};
 
 const AFTER_HELP: &str = "\
-The server needs `--root`. The file stands under its name only once all of it has arrived and
-its checksum is right.
+The server needs `--root`, and the directory a NAME is in. The file stands under its name only once
+all of it has arrived and its checksum is right.
 
 Examples:
   tofu put 'tcp|localhost|7099' photo.jpg
-  tofu put 'uds|/tmp/tofu.sock' photo.jpg --as pictures/2026.jpg";
+  tofu put 'uds|/tmp/tofu.sock' photo.jpg --as 2026.jpg";
 
 /// Store a file on a server, streamed and checked end to end
 #[derive(clap::Args)]

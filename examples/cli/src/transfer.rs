@@ -222,7 +222,8 @@ pub(crate) fn verdict(response: &Message) -> Result {
     let name = response.text().get_str(STATUS);
     let status = Status::ALL.iter().find(|status| Some(status.name()) == name);
     let status = status.copied().unwrap_or(Status::ProcessingFailed);
-    Err(Failure::new(status, String::from_utf8_lossy(error)))
+    let error = String::from_utf8_lossy(error);
+    Err(Failure::new(status, format_args!("the server says: {error}")))
 }
 
 /// The answer is not that of a server which keeps files: one without a root echoes.

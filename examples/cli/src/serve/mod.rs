@@ -32,7 +32,7 @@ With --root, Requests with a header `put: NAME` or `get: NAME` store or fetch fi
 `tofu put` and `tofu get`. A NAME that leads out of DIR is refused.
 
 SIGINT and SIGTERM: what is queued is finished, for 3 seconds at most, then it ends with 0.
-A second signal ends it at once.
+A second signal ends it at once, and leaves unfinished files behind, as `.tofu-….part`; so does SIGKILL.
 
 Examples:
   tofu serve 'tcp|127.0.0.1|7099'

@@ -23,7 +23,7 @@ impl Root {
         let (Some(parent), Some(file_name)) = (path.parent(), path.file_name()) else {
             return Err(leads_out());
         };
-        let target = self.resolve(parent)?.join(file_name);
+        let target = self.resolve(parent).map_err(no_directory)?.join(file_name);
         match fs::symlink_metadata(&target) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(target),
             Err(error) => Err(unusable(&error)),
@@ -69,6 +69,16 @@ fn only_file(path: PathBuf) -> Result<PathBuf> {
 
 fn leads_out() -> Failure {
     Failure::new(Status::NotAllowed, "the name leads out of the directory")
+}
+
+/// That a file is not there yet is no mistake; that its directory is not, is.
+fn no_directory(failure: Failure) -> Failure {
+    match failure {
+        Failure::Status(Status::ProcessingFailed, detail) => {
+            Failure::new(Status::ProcessingFailed, format_args!("the file's directory: {detail}"))
+        }
+        other => other,
+    }
 }
 
 fn unusable(error: &io::Error) -> Failure {

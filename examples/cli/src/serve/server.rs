@@ -115,7 +115,7 @@ impl Server {
             let _ = output::line(&format!("listening {address}"));
             return Ok(());
         }
-        Err(Failure::new(status, address))
+        Err(Failure::at(status, address))
     }
 
     fn handle_notice(&mut self, notice: Notice) {
