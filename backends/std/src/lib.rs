@@ -63,6 +63,7 @@ mod descriptors;
 mod driver;
 mod engine;
 mod group;
+mod log;
 #[cfg(loom)]
 pub mod model;
 mod options;

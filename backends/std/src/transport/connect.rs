@@ -10,6 +10,7 @@ use super::stream::Stream;
 use super::tcp;
 #[cfg(unix)]
 use super::uds;
+use crate::log::{failed, told};
 use mio::Interest;
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -147,7 +148,7 @@ impl Sockets {
         };
         let link = key.link();
         let opening = match (addresses, resolving.purpose) {
-            (Err(_), _) => Err(Status::InvalidAddress),
+            (Err(error), _) => Err(failed(Status::InvalidAddress, resolving.host)(error)),
             (Ok(addresses), _) if addresses.is_empty() => Err(Status::InvalidAddress),
             (Ok(addresses), Purpose::Listen) => tcp::listen(&resolving.host, &addresses)
                 .and_then(|listener| self.add_listener(link, Listener::Tcp(listener))),
@@ -165,7 +166,9 @@ impl Sockets {
         mut rest: vec::IntoIter<SocketAddr>,
     ) -> Result<(), Status> {
         while let Some(address) = rest.next() {
-            let Ok(mut stream) = TcpStream::connect(address) else {
+            let Ok(mut stream) =
+                TcpStream::connect(address).inspect_err(|error| told(address, error))
+            else {
                 continue;
             };
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -182,7 +185,8 @@ impl Sockets {
                     let connecting = Connecting { stream, rest };
                     self.links.put(link, State::Connecting(Box::new(connecting)));
                 }
-                Err(_) => {
+                Err(error) => {
+                    told(address, &error);
                     self.deregister(&mut stream);
                     continue;
                 }
@@ -200,7 +204,8 @@ impl Sockets {
         let State::Connecting(mut connecting) = std::mem::take(&mut slot.state) else {
             return;
         };
-        match tcp::is_connected(&connecting.stream) {
+        let connected = tcp::is_connected(&connecting.stream);
+        match connected.inspect_err(|error| told("connecting", error)) {
             Ok(true) => {
                 self.end_attempt(link);
                 self.connected(link, connecting.stream);

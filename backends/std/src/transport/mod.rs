@@ -29,6 +29,7 @@ mod tests;
 #[cfg(loom)]
 pub use wire::Wire;
 
+use crate::log::failed;
 use crate::poller::{WAKE, Waker};
 use connect::Target;
 use inbox::{Inbox, News};
@@ -208,7 +209,7 @@ impl Transport for Sockets {
         match accepted.and_then(|stream| self.add_stream(link, stream)) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
-            Err(_) => Poll::Ready(Err(Status::AcceptFailed)),
+            Err(error) => Poll::Ready(Err(failed(Status::AcceptFailed, "accepting")(error))),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Connections: bytes in and out, without allocation.
 
 use super::mem;
+use crate::log::told;
 use mio::Interest;
 use mio::event::Source;
 use mio::net::TcpStream;
@@ -195,7 +196,7 @@ where
 }
 
 /// `None` when the call was interrupted and is to be made again.
-fn outcome(result: io::Result<usize>, failed: Status) -> Option<Poll<Result<usize, Status>>> {
+fn outcome(result: io::Result<usize>, status: Status) -> Option<Poll<Result<usize, Status>>> {
     let error = match result {
         Ok(count) => return Some(Poll::Ready(Ok(count))),
         Err(error) => error,
@@ -206,6 +207,9 @@ fn outcome(result: io::Result<usize>, failed: Status) -> Option<Poll<Result<usiz
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             Some(Poll::Ready(Err(Status::PeerDisconnected)))
         }
-        _ => Some(Poll::Ready(Err(failed))),
+        _ => {
+            told(status, &error);
+            Some(Poll::Ready(Err(status)))
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! TCP: addresses, listeners, and how a connection comes about.
 
+use crate::log::failed;
 use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
@@ -34,7 +35,9 @@ pub(super) struct Listener {
 /// Listens on the first of some addresses that can be had.
 pub(super) fn listen(host: &str, addresses: &[SocketAddr]) -> Result<Listener, Status> {
     let mut addresses = addresses.iter();
-    let socket = addresses.find_map(|address| bind(*address, false).ok());
+    let socket = addresses.find_map(|address| {
+        bind(*address, false).map_err(failed(Status::ListenFailed, address)).ok()
+    });
     let socket = socket.ok_or(Status::ListenFailed)?;
     Ok(Listener { socket, host: host.to_owned() })
 }
@@ -47,7 +50,7 @@ pub(super) fn listen_everywhere(port: u16) -> Result<Listener, Status> {
         }
         bound => bound,
     };
-    let socket = socket.map_err(|_| Status::ListenFailed)?;
+    let socket = socket.map_err(failed(Status::ListenFailed, port))?;
     Ok(Listener { socket, host: String::new() })
 }
 

@@ -6,6 +6,7 @@
 //! without locks), two processes that listen on one path at the same moment may take each other's
 //! new file for a stale one. A directory that someone else keeps locked cannot be listened in.
 
+use crate::log::failed;
 use crate::sync::{StaticMutex, lock};
 use mio::net::{UnixListener, UnixStream};
 use std::fmt;
@@ -64,7 +65,7 @@ pub(super) fn listen(path: &str) -> Result<Listener, Status> {
         }
         bound => bound,
     };
-    let socket = socket.map_err(|_| Status::ListenFailed)?;
+    let socket = socket.map_err(failed(Status::ListenFailed, path))?;
     let id = socket_file(&file);
     Ok(Listener { socket, path: path.to_owned(), file, id })
 }
@@ -76,7 +77,7 @@ pub(super) fn connect(path: &str) -> Result<Option<UnixStream>, Status> {
         Err(error) => match error.kind() {
             ErrorKind::WouldBlock => Ok(None),
             ErrorKind::NotFound | ErrorKind::NotADirectory => Err(Status::UdsPathNotFound),
-            _ => Err(Status::ConnectFailed),
+            _ => Err(failed(Status::ConnectFailed, path)(error)),
         },
     }
 }
