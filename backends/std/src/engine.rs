@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tofu_core::{Limits, Pool, Stats};
+use tofu_core::{HEADER_LEN, Limits, Pool, Stats};
 
 /// An engine: everything in tofu happens on one.
 ///
@@ -74,27 +74,53 @@ impl Engine {
 
     /// A message from the pool; `None` while it is empty. The last message of a size is kept for
     /// receiving: who has asked for all he could can still be answered.
+    ///
+    /// It is of the pool's smallest size, and moves to a larger one when it is filled with more; that fails with
+    /// [`PoolEmpty`](crate::MessageError::PoolEmpty) where none is free. Who needs much asks for it:
+    /// [`get_sized`](Engine::get_sized).
     pub fn get(&self) -> Option<Message> {
-        Pool::get(self.pool()).or_else(|| {
+        self.get_sized(0)
+    }
+
+    /// A message with room for `payload` bytes of text headers and body together; `None` while none of that size is
+    /// free, and always where the pool has none so large.
+    pub fn get_sized(&self, payload: usize) -> Option<Message> {
+        self.take(payload).or_else(|| {
             // What was posted and is not written yet holds some.
             self.driver().flush();
-            Pool::get(self.pool())
+            self.take(payload)
         })
     }
 
     /// A message from the pool; waits for one to come back for as long as `timeout` (`None`: for
     /// ever). `None` when none came in time, or none is free and the engine has stopped.
     pub fn get_wait(&self, timeout: impl Into<Option<Duration>>) -> Option<Message> {
-        if let Some(message) = self.get() {
+        self.get_sized_wait(0, timeout)
+    }
+
+    /// As [`get_sized`](Engine::get_sized); waits as [`get_wait`](Engine::get_wait), but not for what the pool never has.
+    pub fn get_sized_wait(
+        &self,
+        payload: usize,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Option<Message> {
+        if let Some(message) = self.get_sized(payload) {
             return Some(message);
+        }
+        if self.pool().largest() < HEADER_LEN.saturating_add(payload) {
+            return None;
         }
         let driver = self.driver();
         let deadline = deadline(timeout.into());
-        let got = driver.wait(driver.room(), deadline, |core| match Pool::get(self.pool()) {
+        let got = driver.wait(driver.room(), deadline, |core| match self.take(payload) {
             Some(message) => Some(Some(message)),
             None => core.stopped().then_some(None),
         });
         got.flatten()
+    }
+
+    fn take(&self, payload: usize) -> Option<Message> {
+        Pool::get_sized(self.pool(), HEADER_LEN.saturating_add(payload))
     }
 
     /// A message from the pool, or from the heap where the pool is empty. It is

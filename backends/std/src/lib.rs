@@ -41,6 +41,9 @@
 //! A thread that waits drives the sockets itself. A server is one group and a loop, or several threads that take requests
 //! from clones of its group; a thread that asks takes a group of its own. [`Message`] says how messages are filled
 //! in, [`tofu_core::Engine::post`] what is refused, [`Status`] what can happen, and [`Options`] what can be chosen.
+//!
+//! With the feature `log`, the engine's decisions and what the operating system said where something failed go to the
+//! [`log`](https://docs.rs/log) crate.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

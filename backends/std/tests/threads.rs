@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::*;
 use tofu_std::testing::unique_mem_address;
-use tofu_std::{ChannelGroup, Engine, Opcode, Options, Received, Status, Stopped};
+use tofu_std::{ChannelGroup, Engine, Opcode, Options, Received, SizeClass, Status, Stopped};
 
 const TCP: &str = "tcp|127.0.0.1|0";
 
@@ -230,6 +230,23 @@ fn one_who_waits_for_a_message_is_woken_when_one_comes_back() {
     };
     drop(held);
     assert!(waiter.join().unwrap());
+}
+
+#[test]
+fn one_who_waits_for_a_large_message_gets_that_and_no_small_one() {
+    let mut options = Options::with_pool(64, 8);
+    options.pool.push(SizeClass { size: 4_096, count: 1 });
+    let engine = Engine::with_options(options).unwrap();
+    let held = engine.get_sized(1_000).unwrap();
+    assert!(engine.get().is_some(), "small ones are free");
+    assert!(engine.get_sized_wait(1_000, Duration::from_millis(1)).is_none());
+    let waiter = {
+        let engine = engine.clone();
+        thread::spawn(move || engine.get_sized_wait(1_000, SOON).unwrap().set_body([7; 1_000]))
+    };
+    drop(held);
+    assert_eq!(waiter.join().unwrap(), Ok(()));
+    assert!(engine.get_sized_wait(4_081, None).is_none(), "there is none so large, ever");
 }
 
 #[test]

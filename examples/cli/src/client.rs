@@ -27,7 +27,12 @@ pub(crate) fn engine() -> Result<Engine> {
 
 /// A fresh message.
 pub(crate) fn message(engine: &Engine) -> Result<Message> {
-    engine.get_wait(PATIENCE).ok_or_else(|| Status::PoolEmpty.into())
+    sized_message(engine, 0)
+}
+
+/// A fresh message with room for a body of so many bytes.
+pub(crate) fn sized_message(engine: &Engine, len: usize) -> Result<Message> {
+    engine.get_sized_wait(len, PATIENCE).ok_or_else(|| Status::PoolEmpty.into())
 }
 
 impl Client {

@@ -99,7 +99,7 @@ impl Upload<'_> {
                 return Err(transfer::no_files());
             }
         }
-        let mut block = client::message(self.engine)?;
+        let mut block = client::sized_message(self.engine, BLOCK)?;
         block.resize_body(BLOCK)?;
         let len = read(block.body_mut())?;
         if len == 0 {
