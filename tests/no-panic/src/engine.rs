@@ -2,7 +2,7 @@
 
 use crate::any::{any, see};
 use crate::wire::Wire;
-use tofu_core::{Engine, Platform, Received};
+use tofu_core::{Engine, Platform, PostError, Received};
 
 pub(crate) fn reach<P: Platform>() -> Option<()> {
     see(Engine::<P>::new(any()?, any()?));
@@ -17,6 +17,7 @@ pub(crate) fn reach<P: Platform>() -> Option<()> {
     see(Engine::<P>::set_waker(any()?, any()?, any()?));
     see(Engine::<P>::has_received(any()?, any()?));
     see(Engine::<P>::post(any()?, any()?, any()?));
+    see(PostError::<P>::new(any()?, any()?));
     see(Engine::<P>::receive(any()?, any()?));
     see(Engine::<P>::update_receiver(any()?, any()?, any()?));
     see(Engine::<P>::turn(any()?, any()?, &mut Wire, any()?));
