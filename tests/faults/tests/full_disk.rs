@@ -106,7 +106,8 @@ fn put() -> Result<(), Failed> {
         let output = rig.put("long", TOO_LONG);
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.starts_with("processing_failed: cannot write: No space left"), "{said}");
+        let expected = "processing_failed: the server says: cannot write: No space left";
+        assert!(said.starts_with(expected), "{said}");
         assert_eq!(rig.files(), [], "no part of it is left");
     }
 

@@ -134,9 +134,10 @@ fn expect(mut stream: &[u8]) -> Vec<Told> {
         let (text_len, body_len) = (usize::from(text_len), usize::from(body_len));
         let Some((payload, next)) = rest.split_at_checked(text_len + body_len) else { break };
         let (text, body) = payload.split_at(text_len);
-        let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+        let ended = text.windows(2).filter(|pair| pair == b"\r\n").count();
+        let lines = ended + usize::from(!text.is_empty() && !text.ends_with(b"\r\n"));
         // What is thrown away for its length is not looked at.
-        let too_many = !too_long && text_len / 2 > LINES.into() && lines > LINES.into();
+        let too_many = !too_long && lines > LINES.into();
         if first && too_many {
             break;
         }
