@@ -10,7 +10,7 @@ pub const LIMITS: &str = "~limits";
 
 /// Room for a few text headers, where there is little.
 const SOME_HEADERS: usize = 256;
-/// Room for the text headers of a HelloRequest: its address, and what its engine can take.
+/// Room for the text headers of a usual HelloRequest: its address, and what its engine can take.
 const HELLO_HEADERS: usize = 96;
 
 /// The longest text headers and body an engine can take, in bytes.
@@ -47,13 +47,15 @@ impl Limits {
 
     /// The limits that hold where the largest frame is `frame_len` bytes. If they don't fit
     /// together, text headers get a quarter of it, but [`SOME_HEADERS`] where that is no more than half, and
-    /// [`HELLO_HEADERS`] in any case; the body gets the rest.
+    /// [`HELLO_HEADERS`] in any case, and more where the body's limit leaves it; the body gets the rest.
     pub(crate) fn fit(self, frame_len: usize) -> Limits {
         let payload = frame_len.saturating_sub(HEADER_LEN);
         let (headers, body) = (usize::from(self.headers), usize::from(self.body));
         let fits = headers + body <= payload;
         let some = SOME_HEADERS.min(payload / 2).max(HELLO_HEADERS);
-        let most = if fits { headers } else { some.max(payload / 4).min(payload) };
+        // Or what a short body leaves.
+        let rest = payload.saturating_sub(body);
+        let most = if fits { headers } else { some.max(payload / 4).max(rest).min(payload) };
         let headers = headers.min(most);
         let body = body.min(payload - headers);
         Limits { headers: saturate(headers), body: saturate(body) }
@@ -127,6 +129,7 @@ mod tests {
         assert_eq!(Limits::MAX.fit(2_016), Limits { headers: 500, body: 1_500 });
         assert_eq!(Limits { headers: 0, ..Limits::MAX }.fit(116), Limits { headers: 0, body: 100 });
         assert_eq!(limits.fit(100), Limits { headers: 84, body: 0 });
+        assert_eq!(Limits { headers: 200, body: 10 }.fit(216), Limits { headers: 190, body: 10 });
         assert_eq!(Limits::MAX.fit(136), Limits { headers: 96, body: 24 });
         assert_eq!(Limits::MAX.fit(256), Limits { headers: 120, body: 120 });
         assert_eq!(Limits::MAX.fit(1_024), Limits { headers: 256, body: 752 });

@@ -34,12 +34,13 @@ pub trait Platform: Sized + 'static {
     /// The channel groups.
     type Groups: Table<Group<Self>>;
 
-    /// How far reading runs ahead of a group's receiver, in messages and notices that wait: what is read
-    /// beyond that only grows older. It goes on at half of it.
+    /// How far reading runs ahead of a group's receiver, in messages and notices that wait, one at least: what is
+    /// read beyond that only grows older. It goes on at half of it.
     const READ_AHEAD: u32 = 256;
 
     /// Memory for a buffer of `len` bytes. The default platform has none beyond what was
-    /// donated to the pool.
+    /// donated to the pool. Where there is none now, it is asked again with each request for a message of that size; a
+    /// channel that waits for one goes on when one comes back.
     fn allocate(len: usize) -> Option<Self::Buffer> {
         let _ = len;
         None
@@ -84,9 +85,9 @@ impl<T> Lock<T> for LocalLock<T> {
 ///
 /// `buffer` and `pool` are the types of a message's bytes and of the handle to the pool:
 /// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `messages` is the number of
-/// messages of all size classes, and of those from the heap or another engine's pool that may wait to be sent besides: where
-/// the pool takes up the number, such are refused with `pool_empty`. `read_ahead`, a number, and `allocate` and `unique_id`, functions, may follow to
-/// replace the platform's defaults.
+/// messages of all size classes. There may follow: `foreign`, how many messages from the heap or another engine's pool may
+/// wait to be sent besides (0; more are refused with `pool_empty`), `read_ahead`, a number, and `allocate` and
+/// `unique_id`, functions, to replace the platform's defaults.
 ///
 /// ```
 /// tofu_core::platform! {
@@ -115,6 +116,7 @@ macro_rules! platform {
             channels: $channels:expr,
             groups: $groups:expr $(,)?
         }
+        $(foreign: $foreign:expr,)?
         $(read_ahead: $read_ahead:expr,)?
         $(allocate: $allocate:expr,)?
         $(unique_id: $unique_id:expr,)?
@@ -132,7 +134,7 @@ macro_rules! platform {
             type Numbers = $crate::Fixed<$crate::NumberEntry, { $channels }>;
             type Nodes = $crate::Fixed<
                 $crate::Node<Self>,
-                { $messages + 2 * $channels + 2 * $groups },
+                { $messages + 2 * $channels + 2 * $groups $(+ $foreign)? },
             >;
             type Groups = $crate::Fixed<$crate::Group<Self>, { $groups }>;
 

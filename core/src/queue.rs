@@ -51,6 +51,16 @@ impl<P: Platform> Default for Node<P> {
     }
 }
 
+impl<P: Platform> Node<P> {
+    /// The message that waits here.
+    pub(crate) fn message(&self) -> Option<&Message<P>> {
+        match self.item.as_ref()? {
+            Item::Message(message) => Some(message),
+            Item::Notice(_) => None,
+        }
+    }
+}
+
 impl<P: Platform> Slot for Node<P> {
     fn is_free(&self) -> bool {
         self.item.is_none()
@@ -124,10 +134,7 @@ impl Queue {
 
     /// The message at the front.
     pub(crate) fn first<'a, P: Platform>(&self, nodes: &'a Nodes<P>) -> Option<&'a Message<P>> {
-        match nodes.get(self.head)?.item.as_ref()? {
-            Item::Message(message) => Some(message),
-            Item::Notice(_) => None,
-        }
+        nodes.get(self.head)?.message()
     }
 
     /// The messages in it, first to last.

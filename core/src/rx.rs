@@ -156,6 +156,7 @@ impl<P: Platform> Engine<P> {
                     read += count;
                     more = full;
                     self.touch(slot);
+                    self.extend_goodbye(slot);
                 }
                 Fetched::Pending => break,
                 Fetched::Lost(status) => {
@@ -239,11 +240,21 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Whether a channel could go on if its group's receiver caught up, and by nothing else.
-    pub(crate) fn waits_for_receiver(&self, slot: u32) -> bool {
-        let Some(group) = self.group_index_of(slot) else { return false };
-        let blocked = self.channels.get(slot).is_some_and(|it| it.place == Place::Blocked);
-        blocked && self.waiting_in(group) > P::READ_AHEAD / 2
+    /// Whether a channel may have something to read that only we keep it from: it is about to be read, or would be if
+    /// the application received what is there.
+    pub(crate) fn is_kept_waiting(&self, slot: u32) -> bool {
+        let (Some(channel), Some(index)) = (self.channels.get(slot), self.group_index_of(slot))
+        else {
+            return false;
+        };
+        let unread = |class| self.groups.get(index).map_or(0, |group| count(&group.unread, class));
+        match channel.place {
+            Place::Reading | Place::ReadingLater | Place::AwaitNotice => true,
+            Place::Parked(class) => unread(class) > 0,
+            Place::Blocked => self.waiting_in(index) > P::READ_AHEAD / 2,
+            // Unless it is its peer who does not take its answers.
+            Place::None | Place::Waiting => channel.held && channel.unread != PerClass::default(),
+        }
     }
 
     /// How much waits to be received; where so few messages can wait that reading never stops for
@@ -363,7 +374,6 @@ impl<P: Platform> Engine<P> {
                 Step::End(status) => return self.end(slot, status, io),
                 Step::Received(opcode) => {
                     self.moved += 1;
-                    self.extend_goodbye(slot);
                     if opcode.kind() != Kind::Regular && self.follow_up(slot, opcode, io) {
                         return Drained::Ended;
                     }
@@ -470,7 +480,8 @@ impl<P: Platform> Engine<P> {
         self.deliver(group, Item::Notice(notice));
     }
 
-    /// The peer may have much to say before it answers our goodbye: that it says it is progress.
+    /// The peer may have much to say before it answers our goodbye: that it does is progress.
+    #[inline(never)] // Once, for a board.
     fn extend_goodbye(&mut self, slot: u32) {
         let sent = |channel: &Channel<P>| channel.bye == Bye::Sent && channel.send_failed.is_none();
         if self.channels.get(slot).is_some_and(sent) {

@@ -162,6 +162,10 @@ impl<T: Slot, S: Table<T>> Slab<T, S> {
         self.slots.as_mut_slice().get_mut(index as usize)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.as_slice().iter()
+    }
+
     pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
         self.slots.as_mut_slice()
     }

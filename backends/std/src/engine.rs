@@ -65,8 +65,8 @@ impl Engine {
     /// An engine with these options.
     ///
     /// # Errors
-    /// As [`Engine::new`]; [`io::ErrorKind::InvalidInput`] for a pool without messages, with more
-    /// than [`MAX_CLASSES`](tofu_core::MAX_CLASSES) sizes or a size below a header's.
+    /// As [`Engine::new`]; [`io::ErrorKind::InvalidInput`] for a pool or a size without messages, for more
+    /// than [`MAX_CLASSES`](tofu_core::MAX_CLASSES) sizes, and for a size below a header's.
     pub fn with_options(options: Options) -> io::Result<Engine> {
         options.check()?;
         Ok(Engine { handle: Arc::new(Handle { driver: Driver::start(&options)? }) })

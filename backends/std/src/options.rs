@@ -69,8 +69,8 @@ impl Options {
         let mut sizes: Vec<_> = self.pool.iter().map(|class| class.size).collect();
         sizes.sort_unstable();
         sizes.dedup();
-        if self.pool.iter().all(|class| class.count == 0) {
-            invalid("the pool has no messages")
+        if self.pool.is_empty() || self.pool.iter().any(|class| class.count == 0) {
+            invalid("the pool, or a size of it, has no messages")
         } else if sizes.len() > MAX_CLASSES {
             invalid("the pool has too many sizes")
         } else if sizes.iter().any(|&size| size < HEADER_LEN) || self.staging < HEADER_LEN {

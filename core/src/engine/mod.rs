@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::options::Options;
 use crate::platform::Platform;
 use crate::pool::{MAX_CLASSES, Pool};
-use crate::queue::{Item, Nodes, Notice};
+use crate::queue::{Item, Node, Nodes, Notice};
 use crate::rx::count_down;
 use crate::storage::{Slab, Table};
 use crate::timer::{Timer, Timers};
@@ -105,6 +105,7 @@ impl<P: Platform> Engine<P> {
     /// An engine that takes its messages from `pool`, which must have its size classes by now: they
     /// decide what the engine can take.
     pub fn new(pool: P::PoolRef, options: &Options) -> Self {
+        const { assert!(P::READ_AHEAD > 0, "nothing would be read") };
         let bounds = options.bounds(pool.largest());
         Engine {
             pool,
@@ -334,14 +335,29 @@ impl<P: Platform> Engine<P> {
     // Shared by the parts of the engine.
 
     /// Whether the application may queue this message. The platform's sum has a node for each of the engine's own
-    /// pool, and for the notices. Those from the heap or another pool get what is there beyond that.
+    /// pool, however many that holds by now, and for the notices. Those from the heap or another pool get what is there
+    /// beyond that.
     fn check_nodes(&self, message: &Message<P>) -> Result<(), Status> {
         if message.is_of(&self.pool) {
             return Ok(());
         }
         let notices = 2 * P::Channels::CAPACITY + 2 * P::Groups::CAPACITY;
-        let kept = notices + self.pool.capacity();
-        if self.nodes.available() > kept { Ok(()) } else { Err(Status::PoolEmpty) }
+        let kept = notices + P::FreeList::CAPACITY;
+        let available = self.nodes.available();
+        // A platform without places for them is known to the compiler. Some of the own have theirs.
+        let has_places = P::Nodes::CAPACITY > kept;
+        if has_places && (available > kept || available + self.count_own() > kept) {
+            Ok(())
+        } else {
+            Err(Status::PoolEmpty)
+        }
+    }
+
+    /// How many of the pool's own messages wait in queues.
+    #[cold]
+    fn count_own(&self) -> usize {
+        let messages = self.nodes.iter().filter_map(Node::message);
+        messages.filter(|message| message.is_of(&self.pool)).count()
     }
 
     /// Puts something into a group's queue and wakes its receiver.

@@ -19,7 +19,7 @@ pub struct PostError<P: Platform> {
     pub message: Message<P>,
     /// Why it was refused.
     pub status: Status,
-    /// For `channel_closed`: why the channel ends, as its last notice will say, or `channel_closed` again where that is
+    /// For `channel_closed`: why the channel ends, as far as is known by now, or `channel_closed` again where that is
     /// the application's own doing. Else the same as `status`.
     pub reason: Status,
 }
@@ -93,7 +93,7 @@ impl<P: Platform> Engine<P> {
     fn why_refused(&self, status: Status, number: ChannelNumber) -> Status {
         let slot = self.numbers.find(number).filter(|_| status == Status::ChannelClosed);
         let Some(channel) = slot.and_then(|slot| self.channels.get(slot)) else { return status };
-        let ends = channel.reason.or(channel.send_failed).or(channel.abort);
+        let ends = channel.reason.or(channel.abort).or(channel.send_failed);
         ends.filter(|reason| !reason.is_success()).unwrap_or(status)
     }
 

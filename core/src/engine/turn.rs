@@ -181,7 +181,7 @@ impl<P: Platform> Engine<P> {
         // It may well have said something, which we are not ready to read.
         let in_time = match timer {
             Timer::Hello | Timer::Frame | Timer::Idle => waits,
-            Timer::Bye => self.waits_for_receiver(slot),
+            Timer::Bye => self.is_kept_waiting(slot),
             Timer::Connect | Timer::Retry | Timer::Send => false,
         };
         let reason = match timer {

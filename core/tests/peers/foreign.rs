@@ -19,10 +19,11 @@ tofu_core::platform! {
         pool: Rc<Pool<Gateway>>,
         lock: LocalLock,
         classes: 1,
-        messages: (MESSAGES + FOREIGN) as usize,
+        messages: MESSAGES as usize,
         channels: 3,
         groups: 1,
     }
+    foreign: FOREIGN as usize,
     allocate: |len| Some(vec![0; len].into_boxed_slice()),
 }
 

@@ -263,7 +263,7 @@ fn who_gives_up_hands_over() {
 }
 
 #[test]
-fn who_looks_in_reads_and_leaves_the_rest_to_the_background_thread() {
+fn who_looks_in_and_then_waits_misses_nothing() {
     check(|| {
         let engine = engine(8);
         let mut link = Link::new(&engine);
