@@ -80,3 +80,22 @@ impl Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_that_could_not_work_are_refused() {
+        let pool = |pool: &[(usize, u16)]| {
+            let classes = pool.iter().map(|&(size, count)| SizeClass { size, count });
+            Options { pool: classes.collect(), ..Options::default() }.check().is_ok()
+        };
+        assert!(Options::default().check().is_ok());
+        assert!(pool(&[(16, 1)]) && pool(&[(64, 8), (64, 8), (128, 1)]));
+        assert!(!pool(&[]) && !pool(&[(64, 0)]) && !pool(&[(64, 8), (128, 0)]));
+        assert!(!pool(&[(15, 1)]));
+        assert!(!pool(&[(16, 1), (17, 1), (18, 1), (19, 1), (20, 1)]));
+        assert!(Options { staging: 15, ..Options::default() }.check().is_err());
+    }
+}

@@ -232,6 +232,39 @@ fn one_who_waits_for_a_message_is_woken_when_one_comes_back() {
     assert!(waiter.join().unwrap());
 }
 
+/// The next thing received, without ever waiting for it.
+fn look_for(group: &ChannelGroup) -> Received {
+    let start = Instant::now();
+    loop {
+        if let Some(received) = group.try_receive().unwrap() {
+            return received;
+        }
+        assert!(start.elapsed() < SOON, "nothing comes");
+    }
+}
+
+#[test]
+fn who_only_looks_in_is_answered_and_told_of_timeouts() {
+    let (_server, server_group) = engine_and_group();
+    let (_, address) = listen(&server_group, TCP);
+    let mut options = Options::default();
+    options.protocol.idle_timeout = Some(Duration::from_millis(100));
+    let client = Engine::with_options(options).unwrap();
+    let group = client.group().unwrap();
+    let mut hello = client.get().unwrap();
+    hello.connect_to(address).unwrap();
+    group.post(hello).unwrap();
+    let Received::Peer(mut hello) = look_for(&server_group) else { panic!("no hello") };
+    hello.reply().unwrap();
+    server_group.post(hello).unwrap();
+    assert!(matches!(look_for(&group), Received::Peer(_)));
+    let Received::Notice(notice) = look_for(&group) else { panic!("no notice") };
+    assert_eq!(
+        (notice.status, notice.reason),
+        (Status::ChannelClosed, Status::CommunicationFailed)
+    );
+}
+
 #[test]
 fn one_who_waits_for_a_large_message_gets_that_and_no_small_one() {
     let mut options = Options::with_pool(64, 8);
