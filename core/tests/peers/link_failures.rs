@@ -1,6 +1,6 @@
 //! What an engine does about a link that fails halfway: sending breaks while there is nothing to read yet.
 
-use super::{Host, Peers, engine, frame, settle};
+use super::{Host, Peers, connected_engine, engine, frame, say_hello, settle};
 use tofu_core::{Engine, GroupId, Opcode, Ready, Received, Status};
 
 fn turn(engine: &mut Engine<Host>, io: &mut Peers) {
@@ -9,12 +9,7 @@ fn turn(engine: &mut Engine<Host>, io: &mut Peers) {
 
 /// An engine with a message that could not be sent, and its peer not gone yet as far as reading goes.
 fn broken() -> (Engine<Host>, GroupId, Peers) {
-    let (mut engine, group) = engine(8);
-    let mut io = Peers::new(1);
-    let mut hello = engine.get().unwrap();
-    hello.connect_to("mem|peer").unwrap();
-    let channel = engine.post(group, hello).unwrap().channel;
-    turn(&mut engine, &mut io);
+    let (mut engine, group, mut io, channel) = connected_engine(8);
     io.peers[0].broken = Some(Status::SendFailed);
     let mut signal = engine.get().unwrap();
     signal.prepare(Opcode::Signal, channel);
@@ -37,12 +32,7 @@ fn dropped_group_does_not_wait_for_what_cannot_be_sent() {
 /// It waits for a message of the pool to read what it received, and all of them are its own that are unsent.
 #[test]
 fn what_cannot_be_sent_comes_back_to_a_channel_that_waits_for_messages() {
-    let (mut engine, group) = engine(8);
-    let mut io = Peers::new(1);
-    let mut hello = engine.get().unwrap();
-    hello.connect_to("mem|peer").unwrap();
-    let channel = engine.post(group, hello).unwrap().channel;
-    turn(&mut engine, &mut io);
+    let (mut engine, group, mut io, channel) = connected_engine(8);
     io.peers[0].deaf = true;
     let mut kept = vec![];
     let mut posted = 0;
@@ -79,9 +69,7 @@ fn what_cannot_be_sent_comes_back_to_a_channel_that_waits_for_messages() {
 fn refused_post_says_what_ended_the_channel() {
     let (mut engine, group) = engine(8);
     let mut nobody = Peers::new(0);
-    let mut hello = engine.get().unwrap();
-    hello.connect_to("mem|peer").unwrap();
-    let channel = engine.post(group, hello).unwrap().channel;
+    let channel = say_hello(&mut engine, group);
     turn(&mut engine, &mut nobody);
     let mut request = engine.get().unwrap();
     request.prepare(Opcode::Request, channel);
@@ -93,11 +81,7 @@ fn refused_post_says_what_ended_the_channel() {
 
 #[test]
 fn post_after_the_own_goodbye_is_refused_for_no_other_reason() {
-    let (mut engine, group) = engine(8);
-    let mut io = Peers::new(1);
-    let mut hello = engine.get().unwrap();
-    hello.connect_to("mem|peer").unwrap();
-    let channel = engine.post(group, hello).unwrap().channel;
+    let (mut engine, group, mut io, channel) = connected_engine(8);
     for (opcode, reason) in
         [(Opcode::ByeRequest, None), (Opcode::Signal, Some(Status::ChannelClosed))]
     {

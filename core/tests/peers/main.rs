@@ -170,7 +170,23 @@ fn engine_with(messages: u16, options: &Options) -> (Engine<Host>, GroupId) {
     (engine, group)
 }
 
-/// The same, and a WelcomeRequest is posted.
+/// Posts a HelloRequest; its channel.
+fn say_hello(engine: &mut Engine<Host>, group: GroupId) -> ChannelNumber {
+    let mut hello = engine.get().unwrap();
+    hello.connect_to("mem|peer").unwrap();
+    engine.post(group, hello).unwrap().channel
+}
+
+/// An engine that has connected to a peer.
+fn connected_engine(messages: u16) -> (Engine<Host>, GroupId, Peers, ChannelNumber) {
+    let (mut engine, group) = engine(messages);
+    let mut io = Peers::new(1);
+    let channel = say_hello(&mut engine, group);
+    settle(&mut engine, &mut io, BUDGET);
+    (engine, group, io, channel)
+}
+
+/// As `engine`, and a WelcomeRequest is posted.
 fn listening_engine(messages: u16) -> (Engine<Host>, GroupId) {
     listening_engine_with(messages, &Options::DEFAULT)
 }

@@ -1,6 +1,9 @@
 //! What timeouts end, and what they leave in peace: what goes on, and what waits for ourselves.
 
-use super::{BUDGET, Host, Peers, engine, frame, listening_engine, settle, settle_at};
+use super::{
+    BUDGET, Host, Peers, connected_engine, engine, frame, listening_engine, say_hello, settle,
+    settle_at,
+};
 use std::time::Duration;
 use tofu_core::{Engine, GroupId, Instant, Notice, Opcode, Received, Status};
 
@@ -8,12 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A client that said goodbye, and has sent it.
 fn said_goodbye(messages: u16) -> (Engine<Host>, GroupId, Peers) {
-    let (mut engine, group) = engine(messages);
-    let mut io = Peers::new(1);
-    let mut hello = engine.get().unwrap();
-    hello.connect_to("mem|peer").unwrap();
-    let channel = engine.post(group, hello).unwrap().channel;
-    settle(&mut engine, &mut io, BUDGET);
+    let (mut engine, group, mut io, channel) = connected_engine(messages);
     let mut bye = engine.get().unwrap();
     bye.prepare(Opcode::ByeRequest, channel);
     engine.post(group, bye).unwrap();
@@ -101,9 +99,7 @@ fn goodbyes_that_are_answered_are_not_late_however_late_we_are() {
     let (mut engine, group) = engine(1_000);
     let mut io = Peers::new(crowd);
     for _ in 0..crowd {
-        let mut hello = engine.get().unwrap();
-        hello.connect_to("mem|peer").unwrap();
-        let channel = engine.post(group, hello).unwrap().channel;
+        let channel = say_hello(&mut engine, group);
         let mut bye = engine.get().unwrap();
         bye.prepare(Opcode::ByeRequest, channel);
         engine.post(group, bye).unwrap();
