@@ -38,7 +38,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// How long it may take in all, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    // Else `-1` is taken for an option, and what is wrong with it not said.
+    #[arg(allow_negative_numbers = true)]
     timeout: Duration,
 }
 

@@ -28,6 +28,7 @@ impl Driver {
                 tick = (2 * tick).min(LONGEST_TICK);
             } else if let Some(poller) = core.seat.take() {
                 let driven = self.poll_in_background(&mut core, poller, &bell);
+                // Who asked for the poller gets a tick to take it, as if it had been.
                 (epoch, tick) = (core.seat.epoch().wrapping_sub(u64::from(driven)), TICK);
             } else {
                 self.sleep_in_background(&mut core);
