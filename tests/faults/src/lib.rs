@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 /// Longer than anything here takes; reaching it is a failure.
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// How long nothing moves before it is over.
+pub const WHILE: Duration = Duration::from_millis(300);
+
 /// Waits until something holds that no event tells of.
 ///
 /// # Panics

@@ -1,7 +1,7 @@
 //! One engine, and the book that is kept of what it owes: each channel one `channel_closed`, the last
 //! word about it, and each posted message one fate.
 
-use crate::{SOON, eventually};
+use crate::{SOON, WHILE, eventually};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use tofu_std::{
@@ -268,17 +268,19 @@ impl Side {
         }
     }
 
-    /// Posts Signals until the channel has its share of unsent messages.
+    /// Posts Signals until for a while there has been no room for one, or the channel ends; which of them.
+    /// Room comes late on a busy machine, where the system takes more of what is on its way.
     ///
     /// # Panics
     /// When they are refused for another reason.
-    pub fn say_all_it_may(&mut self, channel: ChannelNumber, body: &[u8]) {
+    pub fn say_all_it_may(&mut self, channel: ChannelNumber, body: &[u8]) -> Status {
         loop {
-            let Some(mut signal) = self.engine.get() else { return };
+            let Some(mut signal) = self.engine.get_wait(WHILE) else { return Status::PoolEmpty };
             signal.prepare(Opcode::Signal, channel).set_body(body).expect("it fits");
-            match self.post(signal) {
+            match self.post_within(signal, WHILE) {
                 Ok(_) => {}
-                Err(status) => return assert_eq!(status, Status::PoolEmpty),
+                Err(why @ (Status::PoolEmpty | Status::ChannelClosed)) => return why,
+                Err(status) => panic!("refused: {status}"),
             }
         }
     }

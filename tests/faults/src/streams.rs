@@ -1,16 +1,14 @@
 //! Streams of Signals in both directions, between this process and a peer in another one.
 
-use crate::SOON;
 use crate::process::Process;
 use crate::side::{End, Side};
 use crate::stage::Stage;
+use crate::{SOON, WHILE};
 use std::time::{Duration, Instant};
 use tofu_std::{ChannelNumber, Opcode, Received, Status};
 
 /// How many in the tests that fill them.
 pub const STREAMS: usize = 4;
-/// How long nothing moves before it is over.
-const WHILE: Duration = Duration::from_millis(300);
 /// How long something to receive is waited for in between.
 pub const PAUSE: Duration = Duration::from_millis(10);
 /// The body of what goes to the peer; more than one packet.
@@ -97,12 +95,14 @@ fn fill_one(side: &mut Side, channel: ChannelNumber, sent: &mut u64) -> Status {
     }
 }
 
-/// Sends as much as there is room for now. With ids of the engine's: what comes back is told apart by them.
+/// Sends until for a while there has been no room. With ids of the engine's: what comes back is told apart by them.
 ///
 /// # Panics
-/// When it is refused for another reason than that there is no more room.
+/// When it is refused for another reason, but that the channel has ended.
 pub fn fill(side: &mut Side, channels: &[ChannelNumber]) {
-    channels.iter().for_each(|&channel| side.say_all_it_may(channel, &LONG));
+    for &channel in channels {
+        side.say_all_it_may(channel, &LONG);
+    }
 }
 
 /// Sends while room comes about, until for a while none has; how many went to each channel.

@@ -13,13 +13,27 @@ use tofu_std::{ChannelNumber, Opcode, Status};
 /// The body of a frame that takes many packets.
 static LONG: [u8; 60_000] = [7; 60_000];
 
+/// After so many bytes the line falls silent.
+const MUCH: usize = 1_000_000;
+
+/// Sends until the line has fallen silent, and nobody takes more.
+fn fill(side: &mut Side, channel: ChannelNumber, proxy: &Proxy, way: Way) {
+    loop {
+        let silent = proxy.passed(way) == MUCH;
+        let why = side.say_all_it_may(channel, &LONG);
+        if silent || why == Status::ChannelClosed {
+            return;
+        }
+    }
+}
+
 /// Connects over a line that falls silent after so many bytes of what the sender then does, or before. Each
 /// side has a timeout, and is ended by it. How it ended for the sender and the receiver.
 fn fall_silent(
     way: Way,
     after: Option<usize>,
     [sending, receiving]: [Set; 2],
-    act: impl Fn(&mut Side, ChannelNumber),
+    act: impl Fn(&mut Side, ChannelNumber, &Proxy),
 ) -> [End; 2] {
     let (server, client) = match way {
         Way::Up => (only(receiving), only(sending)),
@@ -35,8 +49,8 @@ fn fall_silent(
         proxy.inflict(Fault::Silence);
     }
     match way {
-        Way::Up => act(&mut stage.client, here),
-        Way::Down => act(&mut stage.server, there),
+        Way::Up => act(&mut stage.client, here, &proxy),
+        Way::Down => act(&mut stage.server, there, &proxy),
     }
     let client = stage.client.receive_until_end(here);
     let server = stage.server.receive_until_end(there);
@@ -50,9 +64,10 @@ fn fall_silent(
 #[test]
 fn a_frame_that_stays_unfinished_is_given_up() {
     for way in [Way::Up, Way::Down] {
-        let [sender, receiver] = fall_silent(way, Some(30_000), [IDLE, FRAME], |side, channel| {
-            side.say(Opcode::Signal, channel, &LONG);
-        });
+        let [sender, receiver] =
+            fall_silent(way, Some(30_000), [IDLE, FRAME], |side, channel, _| {
+                side.say(Opcode::Signal, channel, &LONG);
+            });
         receiver.assert_received_from(&sender);
         assert!(!receiver.opcodes().contains(&Opcode::Signal));
     }
@@ -62,8 +77,8 @@ fn a_frame_that_stays_unfinished_is_given_up() {
 fn a_peer_that_takes_nothing_is_given_up_and_all_it_did_not_take_comes_back() {
     for way in [Way::Up, Way::Down] {
         let [sender, receiver] =
-            fall_silent(way, Some(1_000_000), [SEND, IDLE], |side, channel| {
-                side.say_all_it_may(channel, &LONG);
+            fall_silent(way, Some(MUCH), [SEND, IDLE], |side, channel, proxy| {
+                fill(side, channel, proxy, way);
             });
         receiver.assert_received_from(&sender);
         assert!(!sender.returned.is_empty());
@@ -73,14 +88,14 @@ fn a_peer_that_takes_nothing_is_given_up_and_all_it_did_not_take_comes_back() {
 #[test]
 fn a_peer_that_says_nothing_is_given_up() {
     for way in [Way::Up, Way::Down] {
-        fall_silent(way, None, [IDLE, IDLE], |_, _| {});
+        fall_silent(way, None, [IDLE, IDLE], |_, _, _| {});
     }
 }
 
 #[test]
 fn a_goodbye_without_an_answer_is_given_up() {
     for way in [Way::Up, Way::Down] {
-        let [sender, _] = fall_silent(way, None, [BYE, IDLE], |side, channel| {
+        let [sender, _] = fall_silent(way, None, [BYE, IDLE], |side, channel, _| {
             side.say(Opcode::ByeRequest, channel, b"");
         });
         assert!(sender.returned.is_empty());
@@ -90,10 +105,11 @@ fn a_goodbye_without_an_answer_is_given_up() {
 #[test]
 fn a_goodbye_behind_much_that_is_not_taken_is_given_up() {
     for way in [Way::Up, Way::Down] {
-        let [sender, receiver] = fall_silent(way, Some(1_000_000), [BYE, IDLE], |side, channel| {
-            side.say_all_it_may(channel, &LONG);
-            side.say(Opcode::ByeRequest, channel, b"");
-        });
+        let [sender, receiver] =
+            fall_silent(way, Some(MUCH), [BYE, IDLE], |side, channel, proxy| {
+                fill(side, channel, proxy, way);
+                side.say(Opcode::ByeRequest, channel, b"");
+            });
         receiver.assert_received_from(&sender);
         assert!(sender.returned.len() > 1);
     }

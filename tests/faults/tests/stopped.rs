@@ -89,7 +89,7 @@ fn who_is_stopped_for_good_is_given_up_and_all_it_did_not_take_comes_back() {
     let neighbour = stage.pair();
     let (peer, channel) = connect(&mut stage);
     peer.signal(Signal::STOP);
-    fill(&mut stage, channel);
+    stage.client.say_all_it_may(channel, &BODY);
     let end = stage.client.expect_end(channel);
     assert_eq!(end.reason, Status::CommunicationFailed);
     assert!(!end.returned.is_empty());
