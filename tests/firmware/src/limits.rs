@@ -25,10 +25,16 @@ impl Limits {
         self.0.get(name).copied().ok_or_else(|| format!("there is no limit `{name}`").into())
     }
 
+    /// How the rate of round trips misses its limit, if it does.
+    pub(crate) fn check_rate(&self, baseline: &Row, echo: &Row) -> Outcome<Option<String>> {
+        let percent = (100.0 * baseline.round_trip / echo.round_trip) as u32;
+        let limit = self.value("rate_percent")?;
+        Ok((percent < limit).then(|| format!("rate_percent is {percent}, less than {limit}")))
+    }
+
     /// Checks what was measured; tells all that is not reached.
     pub(crate) fn check(&self, baseline: &Row, echo: &Row, instructions: u32) -> Outcome {
         let share = echo.sizes.text.saturating_sub(baseline.sizes.text);
-        let percent = (100.0 * baseline.round_trip / echo.round_trip) as u32;
         let most = [
             ("echo_text", echo.sizes.text),
             ("echo_ram", echo.sizes.data + echo.sizes.bss),
@@ -43,10 +49,7 @@ impl Limits {
                 missed.push(format!("{name} is {found}, more than {limit}"));
             }
         }
-        let limit = self.value("rate_percent")?;
-        if percent < limit {
-            missed.push(format!("rate_percent is {percent}, less than {limit}"));
-        }
+        missed.extend(self.check_rate(baseline, echo)?);
         ensure(missed.is_empty(), || missed.join("; "))
     }
 }

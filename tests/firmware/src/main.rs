@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn run(place: &Place, limits: &Limits) -> Outcome {
-    let (mut echo, mut baseline) = speed::measure(place)?;
+    let (mut echo, mut baseline) = speed::measure(place, limits)?;
     (echo.instructions, baseline.instructions) = trace::round_trips(place)?;
     echo::run(place, &mut echo)?;
     let sensor = sensor::run(place)?;
