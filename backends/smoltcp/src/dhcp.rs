@@ -3,7 +3,7 @@
 use crate::Stack;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{Socket, dhcpv4};
-use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv4Cidr};
 
 /// What the DHCP socket of a stack has configured.
 #[derive(Debug, Default)]
@@ -25,8 +25,13 @@ impl Stack<'_> {
     /// Configures the interface as the DHCP server says.
     pub(crate) fn follow_lease(&mut self) {
         let Some(handle) = self.lease.socket else { return };
-        let (address, router) = match self.sockets.get_mut::<dhcpv4::Socket<'_>>(handle).poll() {
+        let dhcp = self.sockets.get_mut::<dhcpv4::Socket<'_>>(handle);
+        let (address, router) = match dhcp.poll() {
             None => return,
+            // smoltcp panics where it asks nobody for more time.
+            Some(dhcpv4::Event::Configured(config)) if config.server.address.is_unspecified() => {
+                return dhcp.reset();
+            }
             Some(dhcpv4::Event::Deconfigured) => (None, None),
             Some(dhcpv4::Event::Configured(config)) => {
                 #[cfg(feature = "dns")]
@@ -53,6 +58,8 @@ impl Stack<'_> {
             }
         });
         let routes = self.interface.routes_mut();
+        // smoltcp panics on a router that no host can be, too.
+        let router = router.filter(|router| IpAddress::Ipv4(*router).is_unicast());
         // A full route table leaves the router away.
         let _ = match router {
             Some(router) => routes.add_default_ipv4_route(router).map(|_| ()),

@@ -5,7 +5,7 @@
 //! the peer could not get rid of it and close.
 
 use crate::Stack;
-use crate::slot::{Role, Slot};
+use crate::slot::{Role, Slot, forget};
 use core::time::Duration;
 use smoltcp::socket::tcp::{Socket, State};
 use tofu_core::{Close, Instant, Link};
@@ -19,9 +19,11 @@ impl Stack<'_> {
         let opened = matches!(slot.role, Role::Open(_));
         match how {
             Close::Graceful | Close::Done if opened => socket.close(),
+            // Who has not answered needs no reset, and might never be found for it.
+            _ if socket.state() == State::SynSent => forget(socket),
             _ => socket.abort(),
         }
-        slot.role = Role::Closing { until: now.after(linger), queued: socket.send_queue() };
+        slot.role = Role::closing(now, linger, socket.send_queue());
         slot.linger(socket, now, linger);
         self.stats.unanswered += u32::from(!opened);
         self.lingering = true;
@@ -45,13 +47,14 @@ impl Slot {
         if forgotten {
             self.role = Role::Free;
         } else if left < queued {
-            self.role = Role::Closing { until: now.after(linger), queued: left };
+            self.role = Role::closing(now, linger, left);
         } else if now >= until && socket.state() == State::Closed {
             // The reset found no way out.
+            forget(socket);
             self.role = Role::Free;
         } else if now >= until && socket.state() != State::TimeWait {
             socket.abort();
-            self.role = Role::Closing { until: now.after(linger), queued: 0 };
+            self.role = Role::closing(now, linger, 0);
             return true;
         } else if now >= until {
             self.role = Role::Free;

@@ -13,8 +13,12 @@ use tofu_core::{Link, Ready, Status};
 /// The most listeners one stack has.
 pub const MAX_LISTENERS: usize = 4;
 
+/// How long a client may take to confirm its connection: our answer is sent three times. One that never does, as it is not
+/// where it says, keeps a socket from others.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
 /// How long a client may leave everything unanswered before it is accepted.
-const HANDSHAKE: Duration = Duration::from_secs(60);
+pub(crate) const BEFORE_ACCEPT: Duration = Duration::from_secs(60);
 
 /// A listener. Its sockets are the slots that listen for its link.
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +121,7 @@ impl Stack<'_> {
         for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Listening(link)) {
             let socket = slot.tcp_mut(&mut self.sockets);
             socket.abort();
-            slot.role = Role::Closing { until: now.after(linger), queued: 0 };
+            slot.role = Role::closing(now, linger, 0);
             slot.linger(socket, now, linger);
         }
         true

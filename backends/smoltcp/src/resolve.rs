@@ -1,6 +1,6 @@
 //! Names: resolved by the set's DNS socket; every address a name has is tried.
 
-use crate::slot::{Role, Slot};
+use crate::slot::{Role, Slot, forget};
 use crate::{Stack, time};
 use core::time::Duration;
 use smoltcp::config::DNS_MAX_RESULT_COUNT;
@@ -122,11 +122,12 @@ impl Stack<'_> {
         for index in 0..self.slots.len() {
             let Some(slot) = self.slots.get_mut(index) else { return };
             slot.targets.collect(self.sockets.get_mut(dns), nowhere);
-            let state = self.sockets.get::<tcp::Socket<'_>>(slot.handle()).state();
+            let socket = slot.tcp_mut(&mut self.sockets);
             if let Role::Connecting(link) = slot.role
-                && state == tcp::State::Closed
+                && socket.state() == tcp::State::Closed
                 && slot.targets.failure().is_none()
             {
+                forget(socket);
                 slot.role = Role::Resolving(link);
             }
             if let Role::Resolving(link) = slot.role {

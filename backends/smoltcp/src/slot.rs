@@ -2,6 +2,7 @@
 
 #[cfg(feature = "dns")]
 use crate::resolve::Targets;
+use core::time::Duration;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{RecvError, Socket, State};
 use tofu_core::{Instant, Link, Ready, Status};
@@ -37,6 +38,13 @@ pub(crate) enum Role {
         until: Instant,
         queued: usize,
     },
+}
+
+impl Role {
+    /// The engine is done with it, which has so many bytes left to send and so long for the first of them.
+    pub(crate) fn closing(now: Instant, linger: Duration, queued: usize) -> Role {
+        Role::Closing { until: now.after(linger), queued }
+    }
 }
 
 impl Slot {
@@ -120,7 +128,9 @@ impl Slot {
     pub(crate) fn is_spare(&self, socket: &Socket<'_>, urgent: bool) -> bool {
         match (self.role, socket.state()) {
             (Role::Free, _) => true,
-            (Role::Closing { .. }, State::Closed | State::TimeWait) => true,
+            // With nothing left to tell its peer.
+            (Role::Closing { .. }, State::Closed) => socket.remote_endpoint().is_none(),
+            (Role::Closing { .. }, State::TimeWait) => true,
             (Role::Closing { .. }, State::FinWait2) => urgent,
             _ => false,
         }
@@ -129,6 +139,15 @@ impl Slot {
     /// A client that can be accepted.
     pub(crate) fn holds_client_of(&self, listener: Link, socket: &Socket<'_>) -> bool {
         self.role == Role::Listening(listener) && is_connected(socket)
+    }
+}
+
+/// Makes a socket as new: it has nothing to send any more.
+pub(crate) fn forget(socket: &mut Socket<'_>) {
+    socket.abort();
+    // smoltcp forgets the old connection where a new one begins.
+    if socket.listen(1).is_ok() {
+        socket.close();
     }
 }
 

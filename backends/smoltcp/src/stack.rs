@@ -1,7 +1,7 @@
 //! The stack: an interface, its sockets, and the turn that moves packets and messages.
 
-use crate::listener::{Listener, MAX_LISTENERS};
-use crate::slot::{Role, Slot};
+use crate::listener::{BEFORE_ACCEPT, Listener, MAX_LISTENERS};
+use crate::slot::{Role, Slot, forget, is_connected};
 use crate::{Options, Stats, time};
 use core::time::Duration;
 use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketSet};
@@ -32,9 +32,13 @@ pub struct Stack<'a> {
     pub(crate) now: Instant,
     /// The last ephemeral port, counted from the first.
     pub(crate) last_port: u16,
-    /// The slot that is to look for its neighbour first, if it connects.
-    pub(crate) connects_first: usize,
-    /// When it is another's turn to.
+    /// Some slots wait for a connection to be made.
+    pub(crate) opening: bool,
+    /// The slot that is to look for its neighbour first.
+    pub(crate) asks_first: usize,
+    /// The sockets have last looked for their neighbours when they could not find any.
+    pub(crate) ask_too_early: bool,
+    /// When they look for them again, where somebody waits for one.
     pub(crate) next_discovery: Instant,
     /// Where accepting goes on, so that each client gets its turn.
     pub(crate) next_accepted: usize,
@@ -47,8 +51,6 @@ pub struct Stack<'a> {
     pub(crate) sent: bool,
     /// The last turn left sending to this one.
     put_off: bool,
-    /// The application may have changed the interface's addresses.
-    readdressed: bool,
     /// A listener may lack sockets, and there may be one for it.
     pub(crate) unarmed: bool,
     /// Some slots are closing.
@@ -90,14 +92,15 @@ impl<'a> Stack<'a> {
             stats: Stats::default(),
             now: Instant::ZERO,
             last_port: options.seed,
-            connects_first: 0,
+            opening: false,
+            asks_first: 0,
+            ask_too_early: false,
             next_discovery: Instant::ZERO,
             next_accepted: 0,
             unasked: 0,
             received: false,
             sent: false,
             put_off: false,
-            readdressed: false,
             unarmed: false,
             lingering: false,
         }
@@ -131,7 +134,8 @@ impl<'a> Stack<'a> {
         if turn.more || more_packets || more_to_send || self.has_news() || self.received {
             return Turn { more: true, ..turn };
         }
-        let deadline = turn.deadline.into_iter().chain(next).chain(self.closing_deadline()).min();
+        let deadlines = turn.deadline.into_iter().chain(next).chain(self.closing_deadline());
+        let deadline = deadlines.chain(self.discovery_deadline()).min();
         Turn { deadline, ..turn }
     }
 
@@ -143,7 +147,6 @@ impl<'a> Stack<'a> {
     /// The interface, to change its addresses and routes. A connection whose address is taken
     /// away is lost, as the next turn says.
     pub fn interface_mut(&mut self) -> &mut Interface {
-        self.readdressed = true;
         &mut self.interface
     }
 
@@ -183,12 +186,9 @@ impl<'a> Stack<'a> {
         for _ in 0..ROUNDS_PER_TURN {
             let sent = self.interface.poll_egress(now, device, &mut self.sockets);
             let sent = sent != PollResult::None;
-            // Timers of sockets may have expired: those of TCP do not without a packet. One whose address
-            // was taken away ends without one.
-            let readdressed = core::mem::take(&mut self.readdressed);
-            if sent || readdressed || cfg!(any(feature = "dhcpv4", feature = "dns")) {
-                self.settle();
-            }
+            // A socket whose time is up, or whose address was taken away, ends without a packet where its reset finds
+            // no way out.
+            self.settle();
             let next = self.interface.poll_at(now, &self.sockets).map(time::from_smoltcp);
             match next {
                 Some(at) if at > self.now => return next,
@@ -209,11 +209,12 @@ impl<'a> Stack<'a> {
     /// Does what the sockets' states ask for, short of telling the engine.
     #[inline(never)]
     fn settle(&mut self) {
+        self.refuse_crossed();
         #[cfg(feature = "dhcpv4")]
         self.follow_lease();
         #[cfg(feature = "dns")]
         self.follow_names();
-        self.lingering = false;
+        (self.lingering, self.opening) = (false, false);
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if slot.role == Role::Free {
                 continue;
@@ -225,10 +226,17 @@ impl<'a> Stack<'a> {
                     self.stats.cut += u32::from(cut);
                     self.lingering |= slot.role != Role::Free;
                 }
-                // The client left before it was accepted.
-                Role::Listening(_) if socket.state() == State::Closed => slot.role = Role::Free,
-                Role::Listening(_) => {}
+                // The client left before it was accepted, or answers no more.
+                Role::Listening(_) if socket.state() == State::Closed => {
+                    forget(socket);
+                    slot.role = Role::Free;
+                }
+                Role::Listening(_) if is_connected(socket) => {
+                    socket.set_timeout(Some(time::duration(BEFORE_ACCEPT)));
+                }
+                Role::Listening(_) => self.opening |= socket.state() == State::SynReceived,
                 _ => {
+                    self.opening |= !matches!(slot.role, Role::Open(_));
                     if slot.due(socket).is_some() {
                         self.unasked = self.unasked.min(MAX_LISTENERS + index);
                     }
@@ -243,6 +251,17 @@ impl<'a> Stack<'a> {
         }
         if self.unarmed {
             self.arm();
+        }
+    }
+
+    /// Fails connections whose SYN was met by one of the other end's. Nobody whom we connect to connects to us from the
+    /// port where he listens; and where ours has not gone out, since its neighbour is not found yet, smoltcp panics.
+    fn refuse_crossed(&mut self) {
+        for slot in self.slots.iter().filter(|slot| matches!(slot.role, Role::Connecting(_))) {
+            let socket = slot.tcp_mut(&mut self.sockets);
+            if socket.state() == State::SynReceived {
+                forget(socket);
+            }
         }
     }
 
@@ -340,7 +359,7 @@ impl<'a> Stack<'a> {
             .filter(|(_, slot)| slot.is_spare(slot.tcp(&self.sockets), urgent))
             .min_by_key(|(_, slot)| age(slot))?;
         // Its next use forgets the old connection.
-        slot.tcp_mut(&mut self.sockets).abort();
+        forget(slot.tcp_mut(&mut self.sockets));
         *slot = Slot { socket: slot.socket, ..Slot::EMPTY };
         Some(index)
     }

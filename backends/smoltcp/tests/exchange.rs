@@ -304,6 +304,22 @@ fn a_bye_signal_ends_both_sides_at_once() {
 }
 
 #[test]
+fn a_bye_signal_reaches_its_peer_where_a_listener_waits_for_the_socket() {
+    for connections in [SOCKETS - 1, SOCKETS] {
+        let mut rig = Rig::new(Medium::Ethernet, 0);
+        let address = rig.listen(0, ANYWHERE);
+        let joined: Vec<_> = (0..connections).map(|_| rig.join(&address)).collect();
+        let [server, client] = joined[connections - 1];
+        rig.pass(Duration::from_secs(1));
+        rig.nodes[0].send(Opcode::ByeSignal, server, 1, b"");
+        assert_eq!(rig.closed(0, server), Status::ChannelClosed);
+        let began = rig.now;
+        assert_eq!(rig.closed(1, client), Status::PeerDisconnected);
+        assert!(rig.now.since(began) < Duration::from_millis(100));
+    }
+}
+
+#[test]
 fn a_listener_that_closes_turns_clients_away_and_frees_its_port() {
     let mut rig = Rig::new(Medium::Ethernet, 0);
     let mut welcome = rig.nodes[0].engine.get().expect("the pool has a message");

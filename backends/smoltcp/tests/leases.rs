@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use support::dhcp::{Asked, DhcpServer, Mood, SERVER};
+use support::frames;
 use support::{Plan, Rig};
 use tofu_core::{ChannelNumber, Opcode, Received, Status};
 use tofu_smoltcp::smoltcp::phy::Medium;
@@ -278,4 +279,36 @@ fn a_lease_asks_for_no_turn_but_to_be_renewed() {
     });
     // Twenty renewals: question and answer, now and then after asking for the hardware address.
     assert!((40..=120).contains(&turns), "{turns} turns");
+}
+
+#[test]
+fn a_router_that_no_host_can_be_is_left_away() {
+    for router in [[0, 0, 0, 0], [255; 4], [224, 0, 0, 1], [10, 0, 0, 255]] {
+        let (mut rig, server) = rig();
+        server.borrow_mut().router = Some(Ipv4Address::from(router));
+        wait_for(&mut rig, &leased(LEASED));
+        rig.nodes[1].connect("tcp|192.0.2.9|7099");
+        rig.returned(1, Status::ConnectFailed);
+    }
+}
+
+#[test]
+fn a_server_that_is_nowhere_leases_nothing() {
+    for from in [[0, 0, 0, 0], [255; 4], [224, 0, 0, 1]] {
+        let (mut rig, server) = rig();
+        server.borrow_mut().mood = Mood::Silent;
+        for kind in [DhcpMessageType::Offer, DhcpMessageType::Ack] {
+            let asked = rig.run(LEASE, |rig| {
+                // Too long for anything else.
+                rig.frames(0).into_iter().find(|frame| frame.len() > 200)
+            });
+            let asked = asked.expect("the client asks");
+            rig.pass(Duration::from_millis(5));
+            rig.inject(1, frames::lease(kind, &asked, Ipv4Address::from(from), LEASED));
+        }
+        // Beyond the time when it asks for more.
+        rig.pass(Duration::from_secs(50));
+        server.borrow_mut().mood = Mood::Grants;
+        wait_for(&mut rig, &leased(LEASED));
+    }
 }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
 pub mod dhcp;
+pub mod frames;
 pub mod names;
 pub mod service;
 
@@ -270,6 +271,16 @@ impl Rig {
     pub fn cut(&mut self) {
         *self.cable.cut.borrow_mut() = true;
         self.cable.lanes.iter().for_each(|lane| lane.borrow_mut().clear());
+    }
+
+    /// A frame for a node, from a stranger on the cable.
+    pub fn inject(&mut self, node: usize, frame: Vec<u8>) {
+        self.cable.lanes[node].borrow_mut().push_back((self.now, frame));
+    }
+
+    /// The frames on their way to a node.
+    pub fn frames(&self, node: usize) -> Vec<Vec<u8>> {
+        self.cable.lanes[node].borrow().iter().map(|it| it.1.clone()).collect()
     }
 
     /// How many frames are on their way to a node.
