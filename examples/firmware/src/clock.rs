@@ -11,8 +11,9 @@ const FREQUENCY: u32 = 12_500_000;
 const PERIOD_MICROS: u32 = 10_000;
 const PERIOD_TICKS: u32 = FREQUENCY / (1_000_000 / PERIOD_MICROS);
 
-/// Periods since the start.
+/// Periods since the start, and how often they have come round: they do after 497 days.
 static PERIODS: AtomicU32 = AtomicU32::new(0);
+static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 /// A clock that counts microseconds since its start.
 pub struct Clock(());
@@ -31,19 +32,26 @@ impl Clock {
     /// The time since the start.
     pub fn now(&self) -> Instant {
         loop {
-            let periods = PERIODS.load(Ordering::Relaxed);
+            let (rounds, periods) = count();
             let left = SYST::get_current();
-            if periods == PERIODS.load(Ordering::Relaxed) {
+            if (rounds, periods) == count() {
                 // 12.5 ticks a microsecond; narrow, since a wide division takes a function.
                 let passed = (PERIOD_TICKS - 1 - left) * 2 / 25;
-                let periods = u64::from(periods) * u64::from(PERIOD_MICROS);
+                let periods = u64::from(rounds) << 32 | u64::from(periods);
+                let periods = periods * u64::from(PERIOD_MICROS);
                 return Instant::from_micros(periods + u64::from(passed));
             }
         }
     }
 }
 
+fn count() -> (u32, u32) {
+    (ROUNDS.load(Ordering::Relaxed), PERIODS.load(Ordering::Relaxed))
+}
+
 #[exception]
 fn SysTick() {
-    PERIODS.fetch_add(1, Ordering::Relaxed);
+    if PERIODS.fetch_add(1, Ordering::Relaxed) == u32::MAX {
+        ROUNDS.fetch_add(1, Ordering::Relaxed);
+    }
 }
