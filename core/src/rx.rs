@@ -141,7 +141,11 @@ impl<P: Platform> Engine<P> {
         let before = self.moved;
         let (mut read, mut more, mut again) = (0, true, false);
         while self.is_readable(slot) {
-            match self.drain(slot, group, io, left) {
+            let drained = match self.has_bytes(slot, group) {
+                true => self.drain(slot, group, io, left),
+                false => Drained::Empty,
+            };
+            match drained {
                 Drained::Empty if !more => break,
                 Drained::Empty if read < QUOTA => {}
                 Drained::Empty | Drained::Budget => {
@@ -156,7 +160,9 @@ impl<P: Platform> Engine<P> {
                     read += count;
                     more = full;
                     self.touch(slot);
-                    self.extend_goodbye(slot);
+                    if self.channels.get(slot).is_some_and(|channel| channel.bye == Bye::Sent) {
+                        self.extend_goodbye(slot);
+                    }
                 }
                 Fetched::Pending => break,
                 Fetched::Lost(status) => {
@@ -184,6 +190,12 @@ impl<P: Platform> Engine<P> {
             Some(Place::Parked(_) | Place::AwaitNotice | Place::Blocked) => Staging::Held,
             _ => Staging::Of(owner),
         }
+    }
+
+    /// Whether bytes of a channel are at hand.
+    fn has_bytes(&self, slot: u32, group: u32) -> bool {
+        self.groups.get(group).is_some_and(|group| group.owner == Some(slot))
+            || self.channels.get(slot).is_some_and(|channel| channel.frame.begun())
     }
 
     fn is_readable(&self, slot: u32) -> bool {
@@ -277,9 +289,8 @@ impl<P: Platform> Engine<P> {
     /// Reads a channel again once it holds a quarter of what stopped it, so that reading does not
     /// stop and go with each message.
     pub(crate) fn release_hold(&mut self, slot: u32) {
-        let Some(channel) = self.channels.get_mut(slot).filter(|channel| channel.held) else {
-            return;
-        };
+        let Some(channel) = self.channels.get_mut(slot) else { return };
+        debug_assert!(channel.held);
         for (class, stock) in self.pool.stocks().enumerate() {
             if channel.holds(class) > stock.free() / 8 {
                 return;
@@ -456,7 +467,9 @@ impl<P: Platform> Engine<P> {
         let Some(group) = self.groups.get_mut(index) else { return };
         if group.owner == Some(slot) && group.staged().is_empty() {
             group.discard();
-            self.unblock(index);
+            if !group.blocked.is_empty() {
+                self.unblock(index);
+            }
         }
     }
 

@@ -127,14 +127,25 @@ impl Timers {
 
     /// When the first is due; [`Instant::FAR`] when none runs.
     pub(crate) fn first_due<P: Platform>(&mut self, channels: &mut [Channel<P>]) -> Instant {
-        if core::mem::take(&mut self.changed) {
-            self.first_due = Instant::FAR;
-            for (timer, (list, _)) in Timer::ALL.into_iter().zip(&self.lists) {
-                let first = list.front().and_then(|index| due(channels, index, timer));
-                self.first_due = self.first_due.min(first.copied().unwrap_or(Instant::FAR));
-            }
+        if self.changed {
+            self.find_first_due(channels);
         }
         self.first_due
+    }
+
+    #[inline(never)] // Rarely.
+    fn find_first_due<P: Platform>(&mut self, channels: &mut [Channel<P>]) {
+        self.changed = false;
+        self.first_due = Instant::FAR;
+        for (timer, (list, _)) in Timer::ALL.into_iter().zip(&self.lists) {
+            let first = list.front().and_then(|index| due(channels, index, timer));
+            self.first_due = self.first_due.min(first.copied().unwrap_or(Instant::FAR));
+        }
+    }
+
+    /// Whether there is a timeout of this kind.
+    pub(crate) fn has(&self, timer: Timer) -> bool {
+        self.lists.get(timer as usize).is_some_and(|(_, duration)| *duration != OFF)
     }
 }
 

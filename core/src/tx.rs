@@ -110,12 +110,15 @@ impl<P: Platform> Engine<P> {
             whole += 1;
             Some(message)
         });
+        let held = channel.held;
         self.moved += whole;
         *left = left.saturating_sub(whole);
         if let Some(timer @ (Timer::Bye | Timer::Send)) = channel.phase_timer {
             self.start_phase_timer(slot, timer);
         }
-        self.release_hold(slot);
+        if held {
+            self.release_hold(slot);
+        }
     }
 
     /// Everything posted is sent: stop asking for room, and close if this was the goodbye.

@@ -93,6 +93,17 @@ impl Slot {
         self.wants_write = false;
     }
 
+    /// Whether the engine may have to be told something.
+    pub(crate) fn owes(&self) -> bool {
+        match self.role {
+            Role::Open(_) => self.owes_read || (self.owes_write && self.wants_write),
+            Role::Connecting(_) => true,
+            #[cfg(feature = "dns")]
+            Role::Resolving(_) => true,
+            Role::Free | Role::Listening(_) | Role::Closing { .. } => false,
+        }
+    }
+
     /// What the engine is to be told.
     pub(crate) fn due(&self, socket: &Socket<'_>) -> Option<(Link, Ready)> {
         match self.role {

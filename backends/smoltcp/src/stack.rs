@@ -290,7 +290,7 @@ impl<'a> Stack<'a> {
     fn ready(&self, index: usize) -> Option<(Link, Ready)> {
         match index.checked_sub(MAX_LISTENERS) {
             Some(index) => {
-                let slot = self.slots.get(index).filter(|slot| slot.link().is_some())?;
+                let slot = self.slots.get(index).filter(|slot| slot.owes())?;
                 slot.due(slot.tcp(&self.sockets))
             }
             None => self.listener_ready(self.listeners.get(index)?.as_ref()?),

@@ -81,7 +81,7 @@ impl Transport for Stack<'_> {
             }
         }
         slot.owes_write = !whole;
-        if slot.due(socket).is_some() {
+        if !whole && slot.due(socket).is_some() {
             self.unasked = 0;
         }
         self.sent |= count > 0;

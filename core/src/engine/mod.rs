@@ -263,7 +263,8 @@ impl<P: Platform> Engine<P> {
     }
 
     fn pop_item(&mut self, index: u32) -> Option<Item<P>> {
-        let item = self.groups.get_mut(index)?.queue.pop(&mut self.nodes);
+        let group = self.groups.get_mut(index).filter(|group| !group.queue.is_empty())?;
+        let item = group.queue.pop(&mut self.nodes);
         self.catch_up(index);
         item
     }
@@ -283,7 +284,9 @@ impl<P: Platform> Engine<P> {
                 Received::Notice(notice)
             }
         };
-        self.try_resume(index);
+        if self.parked > 0 {
+            self.try_resume(index);
+        }
         received
     }
 
@@ -299,7 +302,9 @@ impl<P: Platform> Engine<P> {
             return;
         };
         count_down(&mut channel.unread, class);
-        self.release_hold(slot);
+        if channel.held {
+            self.release_hold(slot);
+        }
     }
 
     fn account_notice(&mut self, index: u32, notice: &Notice) {
@@ -499,7 +504,9 @@ impl<P: Platform> Engine<P> {
 
     /// Notes that bytes passed.
     pub(crate) fn touch(&mut self, slot: u32) {
-        self.start_timer(slot, Timer::Idle);
+        if self.timers.has(Timer::Idle) {
+            self.start_timer(slot, Timer::Idle);
+        }
     }
 
     /// Makes a channel at the table's [`vacancy`](Slab::vacancy), with a number and a group.

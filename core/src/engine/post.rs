@@ -169,7 +169,9 @@ impl<P: Platform> Engine<P> {
         let side = if hello { Side::Client } else { Side::Listener };
         let slot =
             self.open_channel(group, side, Phase::Posted, bounds).ok_or(Status::PoolEmpty)?;
-        self.complete_id(message);
+        if message.id() == 0 {
+            self.complete_id(message);
+        }
         self.pool.admit(message, &PerClass::default(), 0);
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.id = message.id();
@@ -179,9 +181,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn complete_id(&mut self, message: &mut Message<P>) {
-        if message.id() == 0 {
-            message.set_id(P::unique_id(&mut self.ids));
-        }
+        message.set_id(P::unique_id(&mut self.ids));
     }
 
     /// Everything else: goes to a channel that exists.
@@ -230,7 +230,9 @@ impl<P: Platform> Engine<P> {
                 message.announce(channel.bounds.limits, most).map_err(|error| error.status())?;
             }
         }
-        self.complete_id(message);
+        if message.id() == 0 {
+            self.complete_id(message);
+        }
         Ok(slot)
     }
 

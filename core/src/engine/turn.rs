@@ -200,6 +200,13 @@ impl<P: Platform> Engine<P> {
 
     /// Lets channels read again that waited for messages which have come back.
     fn resume_parked(&mut self) {
+        if self.parked > 0 {
+            self.resume_all();
+        }
+    }
+
+    #[inline(never)] // Rarely.
+    fn resume_all(&mut self) {
         let mut index = 0;
         while self.parked > 0 && self.groups.get(index).is_some() {
             self.try_resume(index);

@@ -8,7 +8,8 @@ use crate::raw::Raw;
 use crate::{Outcome, check, ensure, speed};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
+use std::iter;
 use std::path::Path;
 
 /// What differs between two runs of so many round trips is theirs.
@@ -62,8 +63,8 @@ fn executed(log: &Path) -> Outcome<u64> {
         length.ok_or_else(|| format!("nothing is told of the block at {address:#x}"))
     };
     let mut sum = 0;
-    for line in BufReader::new(File::open(log)?).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
+    for line in whole_lines(log)? {
+        let line = line?;
         if line.starts_with("IN:") {
             block = None;
         } else if let Some(address) = instruction(&line) {
@@ -80,6 +81,19 @@ fn executed(log: &Path) -> Outcome<u64> {
         }
     }
     Ok(sum)
+}
+
+/// The lines of a log. The last is left out where it is cut off: there the emulator was ended.
+fn whole_lines(log: &Path) -> Outcome<impl Iterator<Item = io::Result<String>>> {
+    let mut log = BufReader::new(File::open(log)?);
+    Ok(iter::from_fn(move || {
+        let mut line = Vec::new();
+        match log.read_until(b'\n', &mut line) {
+            Ok(_) if !line.ends_with(b"\n") => None,
+            Ok(_) => Some(Ok(String::from_utf8_lossy(&line).into_owned())),
+            Err(error) => Some(Err(error)),
+        }
+    }))
 }
 
 /// The address in `0x00000468:  b5f0       push  {r4, …}`.
