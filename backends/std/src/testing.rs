@@ -21,7 +21,8 @@ pub fn unique_mem_address() -> String {
     format!("mem|test-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A path for a Unix socket in the system's temporary directory; removed when dropped.
+/// A path for a Unix socket in a directory of its own, in the system's temporary directory; removed when dropped. Who
+/// listens in a directory locks it for a moment: others are not to wait for that.
 #[derive(Debug)]
 pub struct TempSocketPath(PathBuf);
 
@@ -30,8 +31,10 @@ impl TempSocketPath {
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tofu-{}-{number}.sock", std::process::id());
-        TempSocketPath(std::env::temp_dir().join(name))
+        let directory = std::env::temp_dir().join(format!("tofu-{}-{number}", std::process::id()));
+        // Where it cannot be made, nobody can listen there, and is told.
+        let _ = std::fs::create_dir(&directory);
+        TempSocketPath(directory.join("sock"))
     }
 
     /// The path.
@@ -49,5 +52,8 @@ impl Drop for TempSocketPath {
     fn drop(&mut self) {
         // It may never have been made.
         let _ = std::fs::remove_file(&self.0);
+        if let Some(directory) = self.0.parent() {
+            let _ = std::fs::remove_dir(directory);
+        }
     }
 }

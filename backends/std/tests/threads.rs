@@ -69,12 +69,19 @@ fn a_flush_an_accept_and_an_answer_progress_while_the_application_computes() {
 
 #[test]
 fn heartbeats_arrive_on_time_while_the_application_computes() {
-    /// One every 20 ms for 2 seconds.
-    const BEATS: u32 = 100;
-    const INTERVAL: Duration = Duration::from_millis(20);
     /// From one to the next at most: much more than two intervals, for a busy machine; much less
     /// than it takes when they wait for the application, or for one another.
     const GAP: Duration = Duration::from_millis(500);
+    // A machine holds everybody up now and then; who waits for the application does so each time.
+    let gaps: Vec<_> = (0..3).map(|_| greatest_gap()).take_while(|&gap| gap >= GAP).collect();
+    assert!(gaps.len() < 3, "{gaps:?} without a heartbeat");
+}
+
+/// The longest time from one heartbeat to the next, while the application computes.
+fn greatest_gap() -> Duration {
+    /// One every 20 ms for 2 seconds.
+    const BEATS: u32 = 100;
+    const INTERVAL: Duration = Duration::from_millis(20);
     let (_server, server_group) = engine_and_group();
     let (_, address) = listen(&server_group, TCP);
     let (client, group) = engine_and_group();
@@ -98,9 +105,8 @@ fn heartbeats_arrive_on_time_while_the_application_computes() {
     compute(INTERVAL * BEATS);
     listener.join().unwrap();
     let arrivals: Vec<_> = [start].into_iter().chain(monitor).collect();
-    let greatest = arrivals.windows(2).map(|two| two[1] - two[0]).max().unwrap();
-    assert!(greatest < GAP, "{greatest:?} without a heartbeat");
     drop((heart.join().unwrap(), client));
+    arrivals.windows(2).map(|two| two[1] - two[0]).max().unwrap()
 }
 
 #[test]
@@ -154,7 +160,7 @@ fn what_a_put_off_post_brings_is_received_at_once() {
         group.post(welcome).unwrap();
         let start = Instant::now();
         assert!(matches!(receive(&group), Received::Returned(_, Status::InvalidAddress)));
-        assert!(start.elapsed() < Duration::from_secs(1), "it was there, and nobody was told");
+        assert!(start.elapsed() < SOON / 2, "it was there, and nobody was told");
     }
 }
 
@@ -248,7 +254,7 @@ fn who_only_looks_in_is_answered_and_told_of_timeouts() {
     let (_server, server_group) = engine_and_group();
     let (_, address) = listen(&server_group, TCP);
     let mut options = Options::default();
-    options.protocol.idle_timeout = Some(Duration::from_millis(100));
+    options.protocol.idle_timeout = Some(Duration::from_secs(2));
     let client = Engine::with_options(options).unwrap();
     let group = client.group().unwrap();
     let mut hello = client.get().unwrap();

@@ -6,7 +6,7 @@ use tofu_std::Options;
 
 /// The timeout in question; all others are [`SOON`]. Longer than a busy machine lets a thread wait, for
 /// the connection that is tried afterwards has it as well.
-pub const TIMEOUT: Duration = Duration::from_millis(500);
+pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sets one timeout.
 pub type Set = fn(&mut Options);

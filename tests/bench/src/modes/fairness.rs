@@ -45,7 +45,8 @@ pub(super) fn run(bench: &mut Bench) -> Outcome {
 fn measure(bench: &Bench, contender: Contender, setting: Setting) -> Outcome<Found> {
     let (server, mut client) = bench.connect(contender, Pattern::Requests, setting)?;
     client.open(1)?;
-    let _preferred = Preferred::new();
+    // It would keep a busy machine from others, and figures that nobody looks at are worth no such thing.
+    let _preferred = (!bench.plan.smoke).then(Preferred::new);
     // Twice the time, so that a percentile 99 is made of something.
     let (body, time) = (body(SMALL), 2 * bench.plan.time);
     let alone = round_trips(&mut *client, 0, &body, time)?.p99;

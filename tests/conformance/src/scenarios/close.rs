@@ -145,8 +145,9 @@ pub(super) fn fill_then<W: World>(
     end: impl FnOnce(),
 ) -> (Vec<u64>, Vec<(u64, Status)>) {
     let mut posted = Vec::new();
+    // On a busy machine room comes late.
     let mut refused = 0;
-    while refused < 5 {
+    while refused < 15 {
         let id = posted.len() as u64 + 1;
         let Some(mut message) = app.engine.get() else { break };
         message.prepare(Opcode::Signal, channel).set_id(id);

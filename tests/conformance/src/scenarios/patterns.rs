@@ -99,9 +99,9 @@ pub fn progress<W: World>(world: &W) {
 /// Heartbeat: empty Signals keep a channel alive; a peer that falls silent is timed out.
 pub fn heartbeat<W: World>(world: &W) {
     let beat = Duration::from_millis(60);
-    let setup = Setup::default().timeouts(|options| options.idle_timeout = Some(beat * 10));
+    let setup = Setup::default().timeouts(|options| options.idle_timeout = Some(beat * 25));
     let pair = Pair::with(world, &setup, &Setup::default());
-    for _ in 0..20 {
+    for _ in 0..30 {
         world.pass(beat);
         pair.client.send(Opcode::Signal, pair.at_client, 0, b"");
         assert_eq!(pair.server.peers(Opcode::Signal).body(), b"");

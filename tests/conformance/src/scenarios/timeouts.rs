@@ -57,9 +57,9 @@ pub fn timeouts_need_no_application<W: RawWorld>(world: &W) {
 
 /// A channel that passes no byte for the idle time closes with `communication_failed`.
 pub fn idle_channel_times_out<W: World>(world: &W) {
-    let setup = Setup::default().timeouts(|options| options.idle_timeout = Some(SHORT * 4));
+    let setup = Setup::default().timeouts(|options| options.idle_timeout = Some(SHORT * 10));
     let pair = Pair::with(world, &setup, &Setup::default());
-    for _ in 0..8 {
+    for _ in 0..12 {
         world.pass(SHORT);
         pair.client.send(Opcode::Signal, pair.at_client, 1, b"");
         pair.server.peers(Opcode::Signal);
@@ -67,7 +67,7 @@ pub fn idle_channel_times_out<W: World>(world: &W) {
     pair.client.closed(pair.at_client);
     assert_eq!(pair.server.closed(pair.at_server).reason, Status::CommunicationFailed);
     // A listener is not idle, it waits.
-    world.pass(SHORT * 5);
+    world.pass(SHORT * 11);
     join(&pair.server, &pair.client, &pair.address);
 }
 
@@ -90,11 +90,12 @@ pub fn unfinished_frame_times_out<W: RawWorld>(world: &W) {
 pub fn silence_between_frames_is_no_timeout<W: RawWorld>(world: &W) {
     let setup = Setup::default().timeouts(|options| {
         options.frame_timeout = SHORT;
-        options.hello_timeout = SHORT;
+        // It runs by now, while the wire is being made.
+        options.hello_timeout = SHORT * 10;
         options.bye_timeout = SHORT;
     });
     let mut raw = RawClient::with(world, &setup);
-    world.pass(SHORT * 3);
+    world.pass(SHORT * 11);
     raw.wire.frame(&Frame::new(code::REQUEST, 5));
     assert_eq!(raw.server.peers(Opcode::Request).id(), 5);
 }

@@ -106,11 +106,11 @@ fn unread_input_does_not_cost_what_was_sent_before_the_close() {
 
 #[test]
 fn what_comes_after_the_close_is_thrown_away_without_a_reset() {
-    // More than any socket buffers: somebody must be reading it. Made before the close, for then time
-    // runs.
+    // More than any socket buffers: somebody must be reading it.
     let more = pattern(16 * MEBI);
     on_every_socket(|rig, address| {
         let (client, server) = rig.pair(address);
+        rig.node(SERVER).stop_time();
         rig.send(server, b"goodbye");
         rig.node(SERVER).close(server.1, Close::Graceful);
         rig.send(client, &more);
@@ -141,6 +141,7 @@ fn a_closed_connection_lingers_for_a_bounded_time_only() {
 fn only_so_many_linger() {
     let rig = &mut Rig::with_nodes(2);
     let address = rig.listen(Link(0), "tcp|127.0.0.1|0");
+    rig.node(SERVER).stop_time();
     for index in 0..linger::MOST as u16 + 3 {
         let (_, server) = rig.connected(Link(0), &address, Link(index), Link(1));
         rig.node(SERVER).close(server.1, Close::Graceful);
