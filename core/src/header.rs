@@ -59,7 +59,8 @@ pub enum Opcode {
     HelloRequest = 3,
     /// Greets back: a courtesy, not a gate.
     HelloResponse = 4,
-    /// Closes once everything posted before has arrived.
+    /// Closes once everything posted before has arrived. Who receives one answers it, or the other end waits until
+    /// its timeout.
     ByeRequest = 5,
     /// Answers a [`Opcode::ByeRequest`] and closes.
     ByeResponse = 6,

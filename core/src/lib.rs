@@ -2,8 +2,8 @@
 //!
 //! An application gets a [`Message`] from a [`Pool`], fills it in and posts it; the message *is* the
 //! operation: listen, connect, request, answer, signal, close. This crate is that engine as a state
-//! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`. None of it
-//! panics, whatever a peer or a caller does: `tests/no-panic` has the linker prove that.
+//! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`. In a build
+//! without debug assertions none of it panics, whatever a peer or a caller does: `tests/no-panic` has the linker prove that.
 //! What crosses the wire, and what an engine promises, stands in `PROTOCOL.md` beside this crate's
 //! manifest.
 //!
@@ -33,6 +33,7 @@
 //! | `transport` | the seam to whatever moves the bytes |
 //! | `platform`, `storage`, `list` | what differs between hosts and boards; fixed-capacity containers |
 //! | `time`, `fmt`, `options` | time as a number; logging; timeouts and limits |
+//! | `std_compat` | with `std`: conversions into `io::Error` |
 //!
 //! # Features
 //!

@@ -155,7 +155,7 @@ impl<P: Platform> Message<P> {
         self.edit(|head| *head = [0; HEADER_LEN]);
     }
 
-    /// Turns a received message into its own answer: Request and Signal become Response, HelloRequest
+    /// Turns a peer's message into its own answer: Request and Signal become Response, HelloRequest
     /// HelloResponse, ByeRequest ByeResponse. Channel, id, `more`, text headers and body stay.
     ///
     /// # Errors
@@ -168,6 +168,9 @@ impl<P: Platform> Message<P> {
     /// Makes it a HelloRequest to this address (`tcp|HOST|PORT`, an
     /// [`Address`](crate::Address), …).
     ///
+    /// The address is looked at when the engine acts on the message: one that makes no sense comes back with
+    /// `invalid_address`.
+    ///
     /// # Errors
     /// As [`Message::add_header_display`].
     pub fn connect_to(&mut self, address: impl fmt::Display) -> Result<(), MessageError> {
@@ -176,7 +179,7 @@ impl<P: Platform> Message<P> {
         Ok(())
     }
 
-    /// Makes it a WelcomeRequest for this address.
+    /// Makes it a WelcomeRequest for this address, which is looked at as that of [`Message::connect_to`].
     ///
     /// # Errors
     /// As [`Message::add_header_display`].

@@ -22,7 +22,7 @@ pub trait Platform: Sized + 'static {
     type PoolLock: Lock<PoolState<Self>>;
     /// The pool's size classes, at most [`MAX_CLASSES`](crate::MAX_CLASSES).
     type Classes: Table<Class<Self>>;
-    /// The free buffers of one size class. Its capacity bounds the messages of all of them.
+    /// The free buffers of one size class. Its capacity is also the most messages of all classes together.
     type FreeList: Table<Self::Buffer>;
     /// The channels that exist.
     type Channels: Table<Channel<Self>>;
@@ -84,8 +84,12 @@ impl<T> Lock<T> for LocalLock<T> {
 /// Declares a [`Platform`](crate::Platform) of fixed capacities.
 ///
 /// `buffer` and `pool` are the types of a message's bytes and of the handle to the pool:
-/// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `messages` is the number of
-/// messages of all size classes. There may follow: `foreign`, how many messages from the heap or another engine's pool may
+/// on a board `&'static mut [u8]` and `&'static Pool<Board>`. `lock` names a [`Lock`](crate::Lock) without its parameter:
+/// [`LocalLock`](crate::LocalLock), with which a pool stays in one context, or one of the board's own where interrupts use messages.
+/// `classes` is the most size classes, `messages` the most messages of all of them; `channels` counts connections and
+/// listeners, `groups` channel groups.
+///
+/// After the braces there may follow, in this order: `foreign`, how many messages from the heap or another engine's pool may
 /// wait to be sent besides (0; more are refused with `pool_empty`), `read_ahead`, a number, and `allocate` and
 /// `unique_id`, functions, to replace the platform's defaults.
 ///

@@ -270,7 +270,8 @@ impl<P: Platform> Pool<P> {
         Self::get_sized(pool, HEADER_LEN)
     }
 
-    /// A message with room for `frame_len` bytes of header, text headers and body together.
+    /// A message with room for `frame_len` bytes of header, text headers and body together. `None` when there is no such
+    /// size, or of the smallest that fits no other is free than the last.
     pub fn get_sized(pool: &P::PoolRef, frame_len: usize) -> Option<Message<P>> {
         let buffer = pool.take_for_application(frame_len)?;
         Some(Message::pooled(buffer, pool.clone()))
@@ -311,7 +312,7 @@ impl<P: Platform> Pool<P> {
         self.state.with(|state| state.take(class, stock, kept))?
     }
 
-    /// Called when a message returns that somebody had been refused. It should see to it
+    /// Who is called when a message comes back after somebody was refused one. It should see to it
     /// that the engine gets a [`turn`](crate::Engine::turn) and that whoever waits for a message
     /// tries again.
     pub fn set_waker(&self, waker: Waker) {

@@ -18,8 +18,9 @@ pub struct Notice {
     pub id: u64,
     /// What happened.
     pub status: Status,
-    /// For `channel_closed`: why. [`Status::Success`] after a bye, else what ended
-    /// the channel. For other notices the same as `status`.
+    /// For `channel_closed`: why. [`Status::Success`] after a goodbye, `channel_closed` after one's own ByeSignal, else
+    /// what ended the channel. For `accept_failed`: `not_allowed` where the listener has all the channels it may have. For
+    /// other notices the same as `status`.
     pub reason: Status,
 }
 

@@ -42,9 +42,9 @@ statuses! {
     0 Success "success" "All is well.";
     1 NotImplementedYet "not_implemented_yet" "This build does not offer the operation.";
     2 WrongAddress "wrong_address" "A Hello or Welcome without an address header.";
-    3 NotAllowed "not_allowed" "The operation makes no sense on this channel.";
+    3 NotAllowed "not_allowed" "The operation makes no sense on this channel. Beside `accept_failed`: the listener has all the channels it may have.";
     4 NullMessage "null_message" "No message where one was needed.";
-    5 InvalidMessage "invalid_message" "The peer broke the protocol.";
+    5 InvalidMessage "invalid_message" "The peer broke the protocol; or a text header or bounds of one's own that cannot be read.";
     6 InvalidOpCode "invalid_op_code" "An opcode that may not be posted.";
     7 InvalidHeadersLen "invalid_headers_len" "Text headers longer than the limit.";
     8 InvalidBodyLen "invalid_body_len" "A body longer than the limit.";
@@ -58,7 +58,7 @@ statuses! {
     16 NotificationFailed "notification_failed" "A notification could not be delivered.";
     17 PeerDisconnected "peer_disconnected" "The peer is gone.";
     18 CommunicationFailed "communication_failed" "A timeout fired, or the link is broken.";
-    19 PoolEmpty "pool_empty" "No free message, or more than a channel's share.";
+    19 PoolEmpty "pool_empty" "No free message, more than a channel's share, no free channel, or no place for a message from elsewhere.";
     20 AllocationFailed "allocation_failed" "The platform has no memory left.";
     21 ReceiverUpdate "receiver_update" "Somebody woke this group's receiver.";
     22 ChannelClosed "channel_closed" "The channel is closed or closing.";

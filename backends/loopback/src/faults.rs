@@ -24,8 +24,8 @@ impl Chance {
 
 /// What goes wrong on a network, and how often. The default is nothing.
 ///
-/// No chance, however high, keeps a run from getting on: what was delayed by one fault
-/// is not delayed again by the same one.
+/// What was held up by one fault, or not accepted, is not hit again by the same one. Connections that are always refused,
+/// listeners that always fail and links that are always lost do keep a run from getting on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Faults {
     /// A read gets fewer bytes than there are, any number from 1.
@@ -55,7 +55,8 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Everything at once but loss: what a run must survive without losing a message.
+    /// Partial, delayed and spurious reads, writes and events, all at once: what a run must survive without losing a
+    /// message. Every opening succeeds, and no link is lost.
     ///
     /// ```
     /// use tofu_loopback::{Chance, Faults};

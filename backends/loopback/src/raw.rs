@@ -1,6 +1,6 @@
 //! Peers that speak bytes, not tofu: for tests that send what no engine would.
 //!
-//! Only delay applies to them; the other faults are for engines.
+//! They connect at once, and of the faults delay and cuts apply to them; the others are for engines.
 
 use crate::Network;
 use crate::connection::{End, Side};
@@ -8,7 +8,7 @@ use crate::hub::Socket;
 use core::task::Poll;
 use tofu_core::Close;
 
-/// One end of a connection, as bytes. Closed gracefully when dropped.
+/// One end of a connection, as bytes. Closed gracefully when dropped. Of the network's faults, delay and cuts apply to it.
 pub struct RawPipe {
     network: Network,
     socket: Socket,

@@ -5,6 +5,8 @@
 //! it each side can have one channel it opened, both at once: one `HelloRequest` to
 //! `serial|NAME` in each direction, where NAME is the name the line was given on this side.
 //!
+//! A second one to the same side is `connect_failed`, a second listener `listen_failed`, another name `invalid_address`.
+//!
 //! - What is damaged is never delivered: every packet on the line is checked. A damaged or missing one
 //!   ends the channels with `communication_failed`, on both sides.
 //! - A peer that restarts, or a cable that is pulled, is noticed: sessions are numbered, and a peer that
@@ -34,7 +36,7 @@
 //! | `line` | reading and writing the line, and its turn |
 //! | `transport` | the line as the engine sees it |
 //! | `session` | one direction of opening: begin, flow, keep alive, end |
-//! | `packet` | what crosses the line |
+//! | `packet` | what crosses the line: its source tells another implementation all it needs |
 //! | `buffer` | what waits to be read, what waits to be written |
 //! | `options` | timeouts |
 #![cfg_attr(not(test), no_std)]

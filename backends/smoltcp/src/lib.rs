@@ -16,7 +16,8 @@
 //! ```
 //!
 //! Addresses are `tcp|HOST|PORT`. An empty host listens on all of the interface's addresses, port
-//! 0 on a free port. Packets to the interface's own address leave the device like any
+//! 0 on a free port; one connects to neither. More than [`MAX_LISTENERS`], or another address than the interface's, is
+//! `listen_failed`; one listens on no name. Packets to the interface's own address leave the device like any
 //! others: an engine reaches itself only where the network sends them back.
 //!
 //! # How many sockets

@@ -66,7 +66,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::new`]; [`io::ErrorKind::InvalidInput`] for a pool or a size without messages, for more
-    /// than [`MAX_CLASSES`](tofu_core::MAX_CLASSES) sizes, and for a size below a header's.
+    /// than [`MAX_CLASSES`](tofu_core::MAX_CLASSES) sizes, and for a size or a `staging` below a header's.
     pub fn with_options(options: Options) -> io::Result<Engine> {
         options.check()?;
         Ok(Engine { handle: Arc::new(Handle { driver: Driver::start(&options)? }) })

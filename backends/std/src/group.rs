@@ -12,7 +12,8 @@ use tofu_core::{GroupId, Header, Status};
 /// A channel group: one receive queue, and the channels that were made through it.
 ///
 /// Cheap to clone; every call may come from any thread. When the last clone is dropped, its
-/// listeners close, and its connections send what was posted and close.
+/// listeners close, and its connections send what was posted and close. Without a goodbye: to their peers it looks as if this
+/// side was gone.
 ///
 /// Threads that receive from clones of one group share its queue: each message goes to whichever comes
 /// first. That suits workers that answer requests. Threads that ask, and want their own answers, take a group
@@ -166,7 +167,7 @@ impl ChannelGroup {
     /// `Received::Returned(message, receiver_update)`, or without, as a notice.
     ///
     /// # Errors
-    /// When the engine has stopped; the message comes back.
+    /// `shutdown_started` when the engine has stopped; the message comes back.
     pub fn update_receiver(&self, message: Option<Message>) -> Result<(), UpdateError> {
         let Handle { engine, id, .. } = &*self.handle;
         let updated = engine.driver().with(|core| core.engine.update_receiver(*id, message));

@@ -42,6 +42,17 @@
 //! from clones of its group; a thread that asks takes a group of its own. [`Message`] says how messages are filled
 //! in, [`tofu_core::Engine::post`] what is refused, [`Status`] what can happen, and [`Options`] what can be chosen.
 //!
+//! # Addresses
+//!
+//! | address | connects to | listens on |
+//! |---|---|---|
+//! | `tcp\|HOST\|PORT` | a name or an IP address, all addresses of a name in turn; without HOST, this machine | the same; without HOST, every interface; with port 0, any that is free |
+//! | `uds\|PATH` | a Unix socket | a path where nobody listens: what is left of a socket there is replaced, another file is not. Removed at the end |
+//! | `mem\|NAME` | a listener of this process, in any engine | a name that nobody of this process has |
+//!
+//! What cannot be used comes back with `invalid_address`: a connection to port 0, a path that is too long for the system, a name that
+//! is not found, any other scheme.
+//!
 //! With the feature `log`, the engine's decisions and what the operating system said where something failed go to the
 //! [`log`](https://docs.rs/log) crate.
 #![forbid(unsafe_code)]

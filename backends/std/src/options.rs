@@ -28,7 +28,7 @@ pub struct Options {
     /// The pool's size classes, at most [`MAX_CLASSES`](tofu_core::MAX_CLASSES). The largest
     /// decides how long a frame can be received.
     pub pool: Vec<SizeClass>,
-    /// Bytes that each group may read ahead.
+    /// Bytes that each group may read ahead; 16 at least, 16 KiB by default.
     pub staging: usize,
 }
 

@@ -31,7 +31,8 @@ pub enum Received<P: Platform> {
     Peer(Message<P>),
     /// The application's own: the engine's answer to it, or why it could not be sent.
     ///
-    /// A listener that listens is a WelcomeResponse with [`Status::Success`].
+    /// A listener that listens is a WelcomeResponse with [`Status::Success`], one that was asked to stop by a ByeRequest a
+    /// ByeResponse with it.
     Returned(Message<P>, Status),
     /// A word from the engine.
     Notice(Notice),
@@ -178,8 +179,8 @@ impl<P: Platform> Engine<P> {
         Ok(GroupId { index, generation })
     }
 
-    /// Ends a group: its listeners close, its connections send what was posted and close, and
-    /// what it had not received is dropped. Gives its staging buffer back.
+    /// Ends a group: its listeners close, its connections send what was posted and close without a goodbye, so that their
+    /// peers are told `peer_disconnected`, and what it had not received is dropped. Gives its staging buffer back.
     ///
     /// # Errors
     /// [`Status::InvalidGroup`] when it is gone already.
@@ -203,7 +204,7 @@ impl<P: Platform> Engine<P> {
         Ok(staging)
     }
 
-    /// Who is woken when something arrives for a group.
+    /// Who is woken when something arrives for a group. It is called within the engine's own calls.
     ///
     /// # Errors
     /// [`Status::InvalidGroup`] when it is gone.

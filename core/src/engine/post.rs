@@ -68,12 +68,12 @@ impl<P: Platform> Engine<P> {
     /// | `invalid_more_usage` | `more` on a message that is not regular |
     /// | `invalid_channel_number` | channel 0 or an unknown one; any but 0 on a Hello or Welcome |
     /// | `invalid_group` | another group's channel, or the group is gone |
-    /// | `invalid_headers_len`, `invalid_body_len` | longer than the peer takes |
+    /// | `invalid_headers_len`, `invalid_body_len` | longer than the peer takes; a hello without room for the engine's own limits |
     /// | `wrong_address` | a Hello or Welcome without its address header |
     /// | `invalid_message` | a Welcome whose [`BOUNDS`] cannot be read |
     /// | `channel_closed` | the channel is closing |
-    /// | `not_allowed` | regular messages on a listener; a HelloResponse from the side that said hello |
-    /// | `pool_empty` | more than the channel's share; no free channel; no place for one of another pool |
+    /// | `not_allowed` | anything but a ByeRequest or ByeSignal on a listener; a HelloResponse from the side that said hello |
+    /// | `pool_empty` | more than the channel's share; no free channel; no place for one of another pool; no larger one for a hello that outgrows its own |
     /// | `shutdown_started` | the engine is stopping |
     pub fn post(
         &mut self,

@@ -47,7 +47,7 @@ pub struct Turn {
 
 impl<P: Platform> Engine<P> {
     /// Moves what can be moved: looks at what `io` says is ready, at timeouts that are due by `now`,
-    /// and at what was posted; never at a channel without a reason. Sends at most `budget` messages
+    /// and at what was posted; never at a channel without a reason. Sends at most `budget` messages (0 counts as 1)
     /// or a few more, and receives as many or up to four more: those come from channels which send all
     /// the time, beside others that have been quiet. A connection that is accepted or ends counts as several.
     ///

@@ -33,7 +33,7 @@ Addresses:
 
 Exit codes:
   0  all is well
-  1  it failed; the status' name is the first word on stderr
+  1  it failed; stderr begins with the status' name, and a colon where there is more to say
   2  the command line makes no sense
 
 Examples:

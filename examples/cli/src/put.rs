@@ -12,7 +12,10 @@ use tofu_std::{Engine, Message, Opcode, Status};
 
 const AFTER_HELP: &str = "\
 The server needs `--root`, and the directory a NAME is in. The file stands under its name only once
-all of it has arrived and its checksum is right.
+all of it has arrived and its checksum is right; then it replaces a file of that name.
+
+Failures, by what stderr begins with, among others: `not_allowed` where the server has no
+`--root` or NAME leads out of it; `processing_failed` where FILE cannot be read.
 
 Examples:
   tofu put 'tcp|localhost|7099' photo.jpg

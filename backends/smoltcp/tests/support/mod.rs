@@ -184,6 +184,11 @@ impl Node {
         self.engine.post(self.group, message).expect("the post is accepted").channel
     }
 
+    /// As [`Node::post`], unless it is refused.
+    pub fn try_post(&mut self, message: Message<Board>) -> Option<ChannelNumber> {
+        self.engine.post(self.group, message).ok().map(|header| header.channel)
+    }
+
     pub fn send(&mut self, opcode: Opcode, channel: ChannelNumber, id: u64, body: &[u8]) {
         let mut message = self.message(opcode, channel, id);
         message.set_body(body).expect("the body fits");
@@ -271,6 +276,11 @@ impl Rig {
     pub fn cut(&mut self) {
         *self.cable.cut.borrow_mut() = true;
         self.cable.lanes.iter().for_each(|lane| lane.borrow_mut().clear());
+    }
+
+    /// From here on all gets through again.
+    pub fn mend(&mut self) {
+        *self.cable.cut.borrow_mut() = false;
     }
 
     /// A frame for a node, from a stranger on the cable.
