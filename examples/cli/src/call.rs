@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// A file that holds the request's body; `-` is stdin
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
-    /// How long it may take in all, in seconds
+    /// How long it may take in all once the body is read, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     // Else `-1` is taken for an option, and what is wrong with it not said.
     #[arg(allow_negative_numbers = true)]
@@ -47,13 +47,14 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
+    let body = args.read_body()?;
     let deadline = Instant::now() + args.timeout;
     let engine = client::engine()?;
     let mut request = client::message(&engine)?;
     for (name, value) in &args.headers {
         request.add_header(name, value)?;
     }
-    request.set_body(args.read_body()?)?;
+    request.set_body(body)?;
     let client = Client::connect(&engine, &args.address, deadline)?;
     let left = deadline.saturating_duration_since(Instant::now());
     let id = client.post(request, left)?.id;

@@ -1,6 +1,7 @@
 //! A connection as the client commands see it: whatever ends it is a failure.
 
 use crate::failure::{Failure, Result};
+use crate::transfer;
 use std::time::{Duration, Instant};
 use tofu_std::{
     ChannelGroup, ChannelNumber, Engine, Header, Message, Notice, Opcode, Received, Status,
@@ -126,9 +127,12 @@ impl Client {
         }
     }
 
+    /// Nothing once the time is up, whatever is there: a server may talk for ever.
     fn wait(&self, deadline: Instant) -> Result<Option<Received>> {
-        let timeout = deadline.saturating_duration_since(Instant::now());
-        Ok(self.group.wait_receive(timeout)?)
+        match deadline.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => Ok(self.group.wait_receive(left)?),
+            _ => Ok(None),
+        }
     }
 
     /// A message of the server, or nothing of interest, or the end.
@@ -158,7 +162,12 @@ impl Client {
     fn why_closed(&self, otherwise: Status) -> Failure {
         let deadline = Instant::now() + GOODBYE;
         while let Ok(Some(received)) = self.wait(deadline) {
-            if let Err(failure) = self.judge(received) {
+            // A server that says why says so before it closes.
+            let said = self.judge(received).and_then(|message| match message {
+                Some(message) => transfer::verdict(&message),
+                None => Ok(()),
+            });
+            if let Err(failure) = said {
                 return failure;
             }
         }

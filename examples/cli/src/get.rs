@@ -9,12 +9,15 @@ use tofu_std::Status;
 
 const AFTER_HELP: &str = "\
 The server needs `--root`. The file stands under its name only once all of it has arrived and
-its checksum is right; a file of that name is replaced.
+its checksum is right; a file of that name is replaced. A signal that ends it leaves what has arrived
+behind, as `.tofu-….part`.
+
+Who reads from `-o -` and takes nothing for as long as the server's `--patience` is cut off.
 
 Examples:
   tofu get 'tcp|localhost|7099' photo.jpg
   tofu get 'tcp|localhost|7099' pictures/2026.jpg -o photo.jpg
-  tofu get 'uds|/tmp/tofu.sock' log.txt -o - | less";
+  tofu get 'uds|/tmp/tofu.sock' log.txt -o - | gzip > log.gz";
 
 /// Fetch a file from a server, streamed and checked end to end
 #[derive(clap::Args)]
@@ -31,22 +34,27 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
+    transfer::check_name(&args.name)?;
     let engine = client::engine()?;
     let client = Client::connect(&engine, &args.address, Instant::now() + STALL)?;
     let mut request = client::message(&engine)?;
     request.add_header(GET, &args.name)?;
     let id = client.post(request, STALL)?.id;
-    let mut response = client.response(id, Instant::now() + STALL)?;
+    let mut deadline = Instant::now() + STALL;
+    let mut response = client.response(id, deadline)?;
     transfer::verdict(&response)?;
     let mut file = args.open()?;
-    let bar = transfer::progress_bar(transfer::size(response.text()));
+    let bar = transfer::progress_bar(transfer::size(response.text())?);
     loop {
         file.take(&response)?;
         bar.set_position(file.bytes());
         if !response.more() {
             break;
         }
-        response = client.response(id, Instant::now() + STALL)?;
+        if !response.body().is_empty() {
+            deadline = Instant::now() + STALL;
+        }
+        response = client.response(id, deadline)?;
         transfer::verdict(&response)?;
     }
     let checksum = response.text().get_str(CHECKSUM).ok_or_else(transfer::no_files)?;

@@ -12,7 +12,8 @@ use tofu_std::{Engine, Message, Opcode, Status};
 
 const AFTER_HELP: &str = "\
 The server needs `--root`, and the directory a NAME is in. The file stands under its name only once
-all of it has arrived and its checksum is right; then it replaces a file of that name.
+all of it has arrived and its checksum is right; then it replaces a file of that name. Of a file that
+grows, what was there at the beginning is sent.
 
 Failures, by what stderr begins with, among others: `not_allowed` where the server has no
 `--root` or NAME leads out of it; `processing_failed` where FILE cannot be read.
@@ -37,16 +38,21 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
     let name = args.name()?;
-    let mut file = File::open(&args.file).map_err(|error| args.unreadable(&error))?;
+    let file = File::open(&args.file).map_err(|error| args.unreadable(&error))?;
     let metadata = file.metadata().map_err(|error| args.unreadable(&error))?;
     if metadata.is_dir() {
         return Err(args.unreadable(&io::ErrorKind::IsADirectory.into()));
     }
-    let size = metadata.is_file().then_some(metadata.len());
+    // Those of the system claim to be empty, and are not.
+    let size = Some(metadata.len()).filter(|&size| metadata.is_file() && size > 0);
+    let mut file = file.take(size.unwrap_or(u64::MAX));
     let engine = client::engine()?;
     let client = Client::connect(&engine, &args.address, Instant::now() + STALL)?;
     let mut upload = Upload::open(&engine, client, name, size)?;
     while upload.send_block(|block| file.read(block).map_err(|error| args.unreadable(&error)))? {}
+    if size.is_some_and(|size| upload.tally.bytes() < size) {
+        return Err(args.unreadable(&io::Error::other("it became shorter meanwhile")));
+    }
     upload.finish()
 }
 
@@ -56,14 +62,27 @@ impl Args {
             Some(name) => Some(name.as_str()),
             None => self.file.file_name().and_then(|name| name.to_str()),
         };
-        // Spaces around a header's value are lost, which would change the name.
-        name.filter(|name| !name.is_empty() && name.trim() == *name).ok_or_else(|| {
+        let name = name.ok_or_else(|| {
             Failure::new(Status::NotAllowed, "the file has no name that can be sent; see --as")
-        })
+        })?;
+        transfer::check_name(name).map(|()| name)
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {
         Failure::io(format_args!("cannot read {}", self.file.display()), error)
+    }
+}
+
+/// Messages of the server that are looked at before the next block is sent.
+const NEWS: usize = 64;
+
+/// The server has all of it, and does not say what became of it.
+fn unknown(failure: Failure) -> Failure {
+    match failure {
+        Failure::Status(status @ Status::CommunicationFailed, detail) => {
+            Failure::new(status, format_args!("{detail}; the file may be stored all the same"))
+        }
+        other => other,
     }
 }
 
@@ -95,8 +114,9 @@ impl Upload<'_> {
 
     /// Sends what `read` puts into a block; false when that is nothing.
     fn send_block(&mut self, read: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<bool> {
-        // It may have refused by now.
-        while let Some(message) = self.client.poll()? {
+        // It may have refused by now. It may also talk for ever.
+        for _ in 0..NEWS {
+            let Some(message) = self.client.poll()? else { break };
             if self.is_response(&message) {
                 transfer::verdict(&message)?;
                 return Err(transfer::no_files());
@@ -122,11 +142,14 @@ impl Upload<'_> {
         last.set_id(self.id);
         last.add_header(CHECKSUM, self.tally.checksum())?;
         self.client.post(last, STALL)?;
+        let (mut deadline, mut done) = (Instant::now() + STALL, 0);
         let response = loop {
-            // Progress is a sign of life.
-            let message = self.client.receive(Instant::now() + STALL)?;
+            let message = self.client.receive(deadline).map_err(unknown)?;
             if self.is_response(&message) {
                 break message;
+            }
+            if let Some(more) = transfer::progress(message.text()).filter(|more| *more > done) {
+                (deadline, done) = (Instant::now() + STALL, more);
             }
         };
         transfer::verdict(&response)?;

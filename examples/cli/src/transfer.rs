@@ -6,7 +6,7 @@
 //! |---|---|
 //! | client | Request(more) with `put: NAME` and, where it is known, `size: BYTES` |
 //! | client | Requests(more), each with the next bytes as body |
-//! | server | Signals `progress: DONE:SIZE` now and then |
+//! | server | Signals `progress: DONE:SIZE` now and then, every second at least while anything comes; without SIZE where it is not known |
 //! | client | the last Request, with `checksum: HEX` |
 //! | server | one Response, with `checksum` and `size` of what is stored |
 //!
@@ -55,6 +55,8 @@ const STATUS: &str = "status";
 pub(crate) const BLOCK: usize = 60 * 1024;
 /// How many bytes lie between two progress Signals.
 pub(crate) const PROGRESS_STEP: u64 = 1024 * 1024;
+/// How much time lies between two of an upload that is slow.
+pub(crate) const PROGRESS_TIME: Duration = Duration::from_secs(1);
 /// How long a transfer may make no progress.
 pub(crate) const STALL: Duration = PATIENCE;
 
@@ -95,6 +97,10 @@ impl Tally {
     }
 }
 
+/// What leads to something that is open already.
+const OPEN_ALREADY: [&str; 5] =
+    ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
+
 /// A file on its way in. Nothing stands under its name before all of it is here, and
 /// what is dropped unfinished leaves nothing behind.
 pub(crate) struct Incoming {
@@ -124,13 +130,23 @@ impl Incoming {
         };
         // The error without the path, which is nobody else's business.
         let part = part_builder().tempfile_in(folder).map_err(|error| error.kind())?;
+        // What it replaces may be secret.
+        #[cfg(unix)]
+        if let Ok(metadata) = fs::metadata(&target) {
+            part.as_file().set_permissions(metadata.permissions()).map_err(|error| error.kind())?;
+        }
         Ok(Incoming::new(Sink::File { part, target }))
     }
 
-    /// To a path the user names: a device or pipe is written to, not replaced.
-    pub(crate) fn open(target: &Path) -> io::Result<Incoming> {
-        // Through links, so that they stay.
-        let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    /// To a path the user names: a device, a pipe or what is open already is written to, not replaced.
+    pub(crate) fn open(given: &Path) -> io::Result<Incoming> {
+        if OPEN_ALREADY.iter().any(|name| given.starts_with(name)) {
+            return Ok(Incoming::new(Sink::Stream(File::options().append(true).open(given)?)));
+        }
+        // Through links, so that they stay; one may lead to where nothing is yet.
+        let linked = || Some(given.parent()?.join(fs::read_link(given).ok()?));
+        let target = fs::canonicalize(given).ok().or_else(linked);
+        let target = target.unwrap_or_else(|| given.to_owned());
         match fs::metadata(&target) {
             Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if !metadata.is_file() => {
@@ -157,7 +173,7 @@ impl Incoming {
     /// Takes the next bytes, and from the first message the size.
     pub(crate) fn take(&mut self, message: &Message) -> Result {
         if self.size.is_none() {
-            self.size = size(message.text());
+            self.size = size(message.text())?;
         }
         let body = message.body();
         self.tally.add(body);
@@ -194,9 +210,32 @@ fn part_builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The size a message announces.
-pub(crate) fn size(text: TextHeaders<'_>) -> Option<u64> {
-    text.get_str(SIZE)?.parse().ok()
+/// Checks that a file's name arrives as it is: spaces around a header's value are lost.
+pub(crate) fn check_name(name: &str) -> Result {
+    if name.trim_matches([' ', '\t']) == name && !name.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Status::NotAllowed,
+        "a name that can be sent has no space around it; see --as",
+    ))
+}
+
+/// The size a message announces, if it does.
+pub(crate) fn size(text: TextHeaders<'_>) -> Result<Option<u64>> {
+    let Some(size) = text.get(SIZE) else { return Ok(None) };
+    let size = std::str::from_utf8(size).ok().and_then(|size| size.parse().ok());
+    size.map(Some).ok_or_else(|| Failure::new(Status::InvalidMessage, "the size is no number"))
+}
+
+/// The checksum a message announces, if it does.
+pub(crate) fn checksum(text: TextHeaders<'_>) -> Option<String> {
+    text.get(CHECKSUM).map(|checksum| String::from_utf8_lossy(checksum).into_owned())
+}
+
+/// How many bytes a server has by now, where it says so.
+pub(crate) fn progress(text: TextHeaders<'_>) -> Option<u64> {
+    text.get_str(PROGRESS)?.split(':').next()?.parse().ok()
 }
 
 /// Makes a message the last Response of its transfer, one that says what went wrong.
@@ -221,8 +260,10 @@ pub(crate) fn verdict(response: &Message) -> Result {
     };
     let name = response.text().get_str(STATUS);
     let status = Status::ALL.iter().find(|status| Some(status.name()) == name);
+    let status = status.filter(|status| !status.is_success());
     let status = status.copied().unwrap_or(Status::ProcessingFailed);
-    let error = String::from_utf8_lossy(error);
+    // It is printed, and may be anybody's.
+    let error = String::from_utf8_lossy(error).replace(char::is_control, " ");
     Err(Failure::new(status, format_args!("the server says: {error}")))
 }
 

@@ -6,6 +6,9 @@ use std::fs::File;
 use std::io::Read;
 use tofu_std::{ChannelNumber, Engine, Message, Opcode, Status};
 
+/// Bytes of text headers beside a block, at most: size and checksum.
+const HEADERS: usize = 256;
+
 /// A file on its way to a client: one message after the other, each read when it can be sent.
 pub(super) struct Download {
     channel: ChannelNumber,
@@ -39,13 +42,15 @@ impl Download {
 
     /// The next message; `None` while the pool has none.
     pub(super) fn next(&mut self, engine: &Engine) -> Option<Message> {
-        let mut message = engine.get()?;
+        let tells = self.tally.bytes() >= self.next_progress;
+        // With room for all of it: what is read from the file must go.
+        let len = self.next_len();
+        let mut message = engine.get_sized(if tells { 0 } else { len + HEADERS })?;
         message.set_channel(self.channel);
         message.set_id(self.id);
-        let filled = if self.tally.bytes() >= self.next_progress {
-            self.fill_progress(&mut message)
-        } else {
-            self.fill_block(&mut message)
+        let filled = match tells {
+            true => self.fill_progress(&mut message),
+            false => self.fill_block(&mut message, len),
         };
         match filled {
             Ok(()) => Some(message),
@@ -66,13 +71,17 @@ impl Download {
         Ok(())
     }
 
-    fn fill_block(&mut self, message: &mut Message) -> Result {
+    /// Bytes of the next block.
+    fn next_len(&self) -> usize {
+        let left = self.size - self.tally.bytes();
+        usize::try_from(left).unwrap_or(BLOCK).min(BLOCK)
+    }
+
+    fn fill_block(&mut self, message: &mut Message, len: usize) -> Result {
         message.set_opcode(Opcode::Response);
         if !self.begun {
             message.add_header_display(SIZE, self.size)?;
         }
-        let left = self.size - self.tally.bytes();
-        let len = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
         message.resize_body(len)?;
         self.file
             .read_exact(message.body_mut())

@@ -36,17 +36,18 @@ impl Root {
     /// Opens the file of this name, and says how long it is.
     pub(super) fn fetch(&self, name: &[u8]) -> Result<(File, u64)> {
         let path = self.resolve(&self.join(name)?).and_then(only_file)?;
-        let file = File::open(path).map_err(|error| unusable(&error))?;
+        let file = open(&path).map_err(|error| unusable(&error))?;
         let metadata = file.metadata().map_err(|error| unusable(&error))?;
-        Ok((file, metadata.len()))
+        // It may be something else by now.
+        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(no_file()) }
     }
 
     /// The path a name spells, if it is relative and climbs nowhere.
     fn join(&self, name: &[u8]) -> Result<PathBuf> {
-        let name = Path::new(std::str::from_utf8(name).map_err(|_| leads_out())?);
+        let name = Path::new(std::str::from_utf8(name).map_err(|_| bad_name())?);
         let is_plain = |part| matches!(part, Component::Normal(_));
         if name.as_os_str().is_empty() || !name.components().all(is_plain) {
-            return Err(leads_out());
+            return Err(bad_name());
         }
         Ok(self.0.join(name))
     }
@@ -62,9 +63,32 @@ impl Root {
 fn only_file(path: PathBuf) -> Result<PathBuf> {
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => Ok(path),
-        Ok(_) => Err(Failure::new(Status::NotAllowed, "that is not a file")),
+        Ok(_) => Err(no_file()),
         Err(error) => Err(unusable(&error)),
     }
+}
+
+/// Opens a file to read it. Does not wait where somebody has put a pipe there meanwhile, and follows no link.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags((OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed());
+    }
+    options.read(true).open(path)
+}
+
+fn no_file() -> Failure {
+    Failure::new(Status::NotAllowed, "that is not a file")
+}
+
+fn bad_name() -> Failure {
+    Failure::new(
+        Status::NotAllowed,
+        "the name must be a path in the directory, in UTF-8, without `.` and `..`",
+    )
 }
 
 fn leads_out() -> Failure {

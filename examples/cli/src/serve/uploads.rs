@@ -2,8 +2,11 @@
 
 use super::root::Root;
 use crate::failure::{Failure, Result};
-use crate::transfer::{self, CHECKSUM, Incoming, PROGRESS, PROGRESS_STEP, PUT, SIZE};
+use crate::transfer::{
+    self, CHECKSUM, Incoming, PROGRESS, PROGRESS_STEP, PROGRESS_TIME, PUT, SIZE,
+};
 use std::collections::HashMap;
+use std::time::Instant;
 use tofu_std::{Message, Opcode, Status};
 
 /// Files one client may send at once.
@@ -21,10 +24,28 @@ pub(super) struct Uploads {
 enum Upload {
     Open {
         file: Incoming,
-        next_progress: u64,
+        next_progress: Progress,
     },
     /// It was answered with an error; the rest of it is thrown away.
     Refused,
+}
+
+/// When a client is told how far its file is: after so many bytes, or at that time.
+#[derive(Clone, Copy)]
+struct Progress {
+    bytes: u64,
+    time: Instant,
+}
+
+impl Progress {
+    /// The next after so many bytes.
+    fn after(bytes: u64) -> Progress {
+        Progress { bytes: bytes + PROGRESS_STEP, time: Instant::now() + PROGRESS_TIME }
+    }
+
+    fn is_due(self, bytes: u64) -> bool {
+        bytes >= self.bytes || Instant::now() >= self.time
+    }
 }
 
 impl Uploads {
@@ -57,7 +78,7 @@ impl Uploads {
                 self.open -= 1;
                 Ok((file, next_progress))
             }
-            None => self.create(&message, root).map(|file| (file, PROGRESS_STEP)),
+            None => self.create(&message, root).map(|file| (file, Progress::after(0))),
         };
         let taken = upload.and_then(|(file, next)| self.advance(&mut message, file, next));
         match taken {
@@ -85,30 +106,32 @@ impl Uploads {
         &mut self,
         message: &mut Message,
         mut file: Incoming,
-        next_progress: u64,
+        next_progress: Progress,
     ) -> Result<bool> {
         file.take(message)?;
         if !message.more() {
             return finish(message, file).map(|()| true);
         }
         let (done, id) = (file.bytes(), message.id());
-        let size = file.size.filter(|_| done >= next_progress);
-        let next_progress = if done < next_progress { next_progress } else { done + PROGRESS_STEP };
+        let is_due = next_progress.is_due(done);
+        let next_progress = if is_due { Progress::after(done) } else { next_progress };
+        let size = file.size.map(|size| size.to_string()).unwrap_or_default();
         self.files.insert(id, Upload::Open { file, next_progress });
         self.open += 1;
-        let Some(size) = size else { return Ok(false) };
-        message.clear();
-        message.set_opcode(Opcode::Signal);
-        message.set_more(false);
-        message.add_header_display(PROGRESS, format_args!("{done}:{size}"))?;
-        Ok(true)
+        if is_due {
+            message.clear();
+            message.set_opcode(Opcode::Signal);
+            message.set_more(false);
+            message.add_header_display(PROGRESS, format_args!("{done}:{size}"))?;
+        }
+        Ok(is_due)
     }
 }
 
 /// All is here: makes the last message the answer.
 fn finish(message: &mut Message, file: Incoming) -> Result {
     let size = file.bytes();
-    let checksum = file.finish(message.text().get_str(CHECKSUM))?;
+    let checksum = file.finish(transfer::checksum(message.text()).as_deref())?;
     message.clear();
     message.reply()?;
     message.add_header_display(SIZE, size)?;

@@ -4,6 +4,7 @@ use crate::common::{Serve, noise, run, run_failing, run_ok, stalled_client, tofu
 use std::fs;
 use std::io::Read;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 use tofu_std::testing::free_tcp_port;
 
 const ANY_PORT: &str = "tcp|127.0.0.1|0";
@@ -175,4 +176,42 @@ fn help_shows_examples() {
     let mut first = [0];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     child.wait().unwrap();
+}
+
+/// A server that answers a Request with Signals, for ever; its address.
+fn talker() -> String {
+    use tofu_std::{Engine, LISTEN_ON, Opcode, Received};
+    let engine = Engine::new().unwrap();
+    let group = engine.group().unwrap();
+    let mut welcome = engine.get().unwrap();
+    welcome.listen_on(ANY_PORT).unwrap();
+    group.post(welcome).unwrap();
+    let Ok(Some(Received::Returned(answer, _))) = group.wait_receive(None) else { panic!() };
+    let address = answer.text().get_str(LISTEN_ON).unwrap().to_owned();
+    drop(answer);
+    std::thread::spawn(move || {
+        while let Ok(Some(received)) = group.wait_receive(None) {
+            let Received::Peer(message) = received else { continue };
+            if message.opcode() != Opcode::Request {
+                continue;
+            }
+            let channel = message.channel();
+            loop {
+                let Some(mut signal) = engine.get_wait(None) else { return };
+                signal.prepare(Opcode::Signal, channel);
+                if group.post_wait(signal, None).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_talks_for_ever_is_given_up() {
+    let start = Instant::now();
+    let args = ["call", &talker(), "--body", "x", "--timeout", "1"];
+    assert_eq!(run_failing(&args), "communication_failed");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }

@@ -147,7 +147,7 @@ fn a_broken_or_wrong_upload_leaves_nothing() {
     eventually("it has begun", || !names(root.path()).is_empty());
     drop(broken);
     eventually("its half is removed", || names(root.path()).is_empty());
-    for end in ["checksum:0123\r\n", "size:99\r\n"] {
+    for end in ["checksum:0123\r\n", "checksum:\u{ff}\r\n", "size:99\r\n", "size:-4\r\n"] {
         let mut wrong = stalled_client(serve.port(), &[]);
         wrong.write_all(&send_block(&format!("put:wrong\r\n{end}"), false)).unwrap();
         // Whatever came before on the channel is done once the answer to this is here.
@@ -197,4 +197,62 @@ fn a_client_that_takes_nothing_is_cut_off() {
     let end = stalled.read_to_end(&mut rest);
     assert!(end.is_ok_and(|len| len < BIG as usize) || rest.len() < BIG as usize);
     assert_eq!(run_ok(&["call", serve.address(), "--body", "x"]), b"x");
+}
+
+#[test]
+fn a_name_that_would_not_arrive_as_it_is_is_refused() {
+    let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(root.path().join("x"), "another").unwrap();
+    let source = dir.path().join("source");
+    fs::write(&source, "new").unwrap();
+    let serve = Serve::with_root(root.path());
+    for name in [" x", "x ", "x\t"] {
+        let get = ["get", serve.address(), name, "-o", "-"];
+        assert_eq!(run_failing(&get), "not_allowed", "get {name:?}");
+        let put = ["put", serve.address(), arg(&source), "--as", name];
+        assert_eq!(run_failing(&put), "not_allowed", "put {name:?}");
+    }
+    assert_eq!(fs::read(root.path().join("x")).unwrap(), b"another");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_replaces_a_file_is_as_secret_as_that() {
+    use std::os::unix::fs::PermissionsExt;
+    let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let files = [root.path().join("x"), dir.path().join("x")];
+    for file in &files {
+        fs::write(file, "old").unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let source = dir.path().join("source");
+    fs::write(&source, "new").unwrap();
+    let serve = Serve::with_root(root.path());
+    run_ok(&["put", serve.address(), arg(&source), "--as", "x"]);
+    run_ok(&["get", serve.address(), "x", "-o", arg(&files[1])]);
+    for file in files {
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_where_nothing_is_yet_stays() {
+    let (root, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(root.path().join("x"), "content").unwrap();
+    std::os::unix::fs::symlink("target", dir.path().join("link")).unwrap();
+    let serve = Serve::with_root(root.path());
+    run_ok(&["get", serve.address(), "x", "-o", arg(&dir.path().join("link"))]);
+    assert_eq!(fs::read(dir.path().join("target")).unwrap(), b"content");
+    assert!(fs::symlink_metadata(dir.path().join("link")).unwrap().is_symlink());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_claims_to_be_empty_is_sent_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let serve = Serve::with_root(root.path());
+    run_ok(&["put", serve.address(), "/proc/version"]);
+    assert_eq!(fs::read(root.path().join("version")).unwrap(), fs::read("/proc/version").unwrap());
 }
