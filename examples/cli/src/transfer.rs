@@ -185,7 +185,10 @@ impl Incoming {
             Sink::Stream(file) => file.write_all(body),
             Sink::Stdout => return output::write(body),
         };
-        written.map_err(|error| Failure::io("cannot write", &error))
+        written.map_err(|error| match (&self.sink, error.kind()) {
+            (Sink::Stream(_), io::ErrorKind::BrokenPipe) => Failure::OutputClosed,
+            _ => Failure::io("cannot write", &error),
+        })
     }
 
     /// All is here: checks it, and gives it its name. The checksum.
