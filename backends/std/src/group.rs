@@ -59,6 +59,9 @@ impl ChannelGroup {
         let bell = driver.new_bell();
         let staging = vec![0; driver.staging()].into_boxed_slice();
         let id = driver.with(|core| {
+            if core.is_broken() {
+                return Err(Stopped);
+            }
             let id = core.engine.open_group(staging).map_err(|_| Stopped)?;
             let woken = core.engine.set_waker(id, Waker::from(bell.clone()));
             debug_assert!(woken.is_ok(), "a new group exists");
@@ -170,7 +173,10 @@ impl ChannelGroup {
     /// `shutdown_started` when the engine has stopped; the message comes back.
     pub fn update_receiver(&self, message: Option<Message>) -> Result<(), UpdateError> {
         let Handle { engine, id, .. } = &*self.handle;
-        let updated = engine.driver().with(|core| core.engine.update_receiver(*id, message));
+        let updated = engine.driver().with(|core| match core.is_broken() {
+            false => core.engine.update_receiver(*id, message),
+            true => Err((message, Status::ShutdownStarted)),
+        });
         updated.map_err(|(message, status)| UpdateError { message, status })
     }
 }

@@ -50,11 +50,15 @@
 //! | `uds\|PATH` | a Unix socket | a path where nobody listens: what is left of a socket there is replaced, another file is not. Removed at the end |
 //! | `mem\|NAME` | a listener of this process, in any engine | a name that nobody of this process has |
 //!
+//! At most 64 names are looked up at once, by threads that nothing else waits for; more have to wait for their turn.
+//!
 //! What cannot be used comes back with `invalid_address`: a connection to port 0, a path that is too long for the system, a name that
 //! is not found, any other scheme.
 //!
 //! With the feature `log`, the engine's decisions and what the operating system said where something failed go to the
-//! [`log`](https://docs.rs/log) crate.
+//! [`log`](https://docs.rs/log) crate. They are told within the engine's own calls: a logger must not call the engine.
+//!
+//! A process in which SIGPIPE is not ignored, as Rust's `main` does, may be ended by it where a peer goes.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

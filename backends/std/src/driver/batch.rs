@@ -28,7 +28,8 @@ pub(super) struct Batch {
 impl Batch {
     /// Adds a post. True if it is to be written now, with all that was put off.
     pub(super) fn add(&mut self, bytes: usize, more_to_come: bool) -> bool {
-        self.in_row += 1;
+        // Who only posts ends no row.
+        self.in_row = self.in_row.saturating_add(1);
         self.count += 1;
         self.bytes += bytes;
         let one_of_several = self.in_row.max(self.last_row) > FEW;

@@ -112,7 +112,7 @@ impl Driver {
         let mut core = self.lock();
         loop {
             let mut outcome = attempt(&mut core);
-            if outcome.is_none() && core.has_work() {
+            if outcome.is_none() && (core.has_work() || !core.batch.is_empty()) {
                 // What comes of it rings no bell for a thread that is awake.
                 self.settle(&mut core);
                 outcome = attempt(&mut core);

@@ -171,6 +171,10 @@ impl Driver {
         let idle = !core.engine.has_work();
         let received = core.engine.receive(group);
         if received.is_some() {
+            if is_end(received.as_ref()) {
+                // The message that was kept for the channel is room for others, and no turn tells of it.
+                self.room.ring_all();
+            }
             if idle && core.engine.has_work() {
                 // It made room for more, and who polls does not know.
                 self.call_poller(core);
@@ -208,6 +212,7 @@ impl Driver {
         self.with(|core| {
             let staging = if core.broken { None } else { core.engine.close_group(group).ok() };
             debug_assert!(core.broken || staging.is_some(), "a group is closed once");
+            self.room.ring_all();
         });
     }
 
@@ -331,6 +336,10 @@ impl Driver {
     }
 }
 
+fn is_end(received: Option<&Received>) -> bool {
+    matches!(received, Some(Received::Notice(notice)) if notice.status == Status::ChannelClosed)
+}
+
 impl Core {
     /// Whether the engine asks for a turn.
     fn has_work(&self) -> bool {
@@ -340,6 +349,11 @@ impl Core {
     /// Whether a turn would find something to do at once.
     fn pending(&self) -> bool {
         !self.broken && (self.engine.has_work() || self.sockets.has_news())
+    }
+
+    /// Whether a panic has ended the engine.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     pub(crate) fn stopped(&self) -> bool {

@@ -34,6 +34,9 @@ fn assert_all_return(panic: impl FnOnce(&Driver) + Send + 'static) {
     message.listen_on("tcp|127.0.0.1|0").unwrap();
     assert_eq!(other.post(message).unwrap_err().status, Status::ShutdownStarted);
     assert_eq!(other.try_receive().err(), Some(Stopped));
+    let refused = other.update_receiver(engine.get()).unwrap_err();
+    assert_eq!((refused.status, refused.message.is_some()), (Status::ShutdownStarted, true));
+    assert_eq!(engine.group().err(), Some(Stopped));
     assert!(engine.get_wait(Duration::ZERO).is_some(), "the pool is whole");
 }
 

@@ -1,9 +1,9 @@
 //! Closed connections whose last bytes are on their way.
 //!
 //! A socket that is closed with unread input resets its connection, and the reset destroys what the
-//! peer has not read yet. So a gracefully closed one says that it is done, and stays to
-//! throw away what comes until the peer is done too, or for [`TIME`]. Dropping it ends the connection and
-//! takes it out of the poll.
+//! peer has not read yet. So does what the peer sends to one that is gone. So a gracefully closed one says that it is done, and
+//! stays to throw away what comes until the peer is done too, or has said nothing for [`TIME`]: one that still speaks has
+//! not read our end. Dropping it ends the connection and takes it out of the poll.
 
 use super::links::{Key, Owner};
 use super::stream::Stream;
@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// How long a socket lingers at most.
-pub(super) const TIME: Duration = Duration::from_secs(2);
+/// How long a socket lingers after the last that came.
+pub(super) const TIME: Duration = Duration::from_secs(10);
 /// How many do; one more ends the oldest.
 pub(super) const MOST: usize = 1024;
 /// What is thrown away at once.
@@ -40,6 +40,8 @@ pub(super) struct Lingering {
 struct Place {
     key: Key,
     stream: Option<Stream>,
+    /// When it has lingered enough, or later than its place in the order says.
+    until: Instant,
 }
 
 /// What one visit of a socket came to.
@@ -77,7 +79,8 @@ impl Lingering {
         if !watched {
             return self.free.push(key.index);
         }
-        self.places[usize::from(key.index)].stream = Some(stream);
+        let place = &mut self.places[usize::from(key.index)];
+        (place.stream, place.until) = (Some(stream), now + TIME);
         self.order.push_back((now + TIME, key));
     }
 
@@ -90,17 +93,27 @@ impl Lingering {
     pub(super) fn tend(&mut self, now: Instant, registry: &Registry) {
         for _ in 0..VISITS {
             let Some((_, key)) = self.reported.pop_front() else { break };
-            self.visit(key, registry);
+            self.visit(key, registry, now);
         }
         for _ in 0..VISITS {
-            if self.order.front().is_none_or(|&(due, _)| due > now) {
+            let Some(&(due, key)) = self.order.front() else { break };
+            let until = self.places[usize::from(key.index)].until;
+            if due > now {
                 break;
             }
-            self.drop_first();
+            if until <= now {
+                self.drop_first();
+                continue;
+            }
+            // Behind those that are due as late: the order stays one.
+            let last = self.order.back().map_or(until, |&(due, _)| due);
+            self.order.pop_front();
+            self.order.push_back((until.max(last), key));
+            self.pass_over_left();
         }
     }
 
-    fn visit(&mut self, key: Key, registry: &Registry) {
+    fn visit(&mut self, key: Key, registry: &Registry, now: Instant) {
         let index = usize::from(key.index);
         let Some(place) = self.places.get_mut(index).filter(|place| place.key == key) else {
             return;
@@ -108,6 +121,7 @@ impl Lingering {
         let Some(mut stream) = place.stream.take() else {
             return;
         };
+        place.until = now + TIME;
         let goes_on = match self.drain(&stream) {
             Drained::Empty => true,
             Drained::Ended => false,
@@ -158,13 +172,18 @@ impl Lingering {
             return self.places[usize::from(index)].key;
         }
         let key = Key { index: self.places.len() as u16, generation: 0 };
-        self.places.push(Place { key, stream: None });
+        self.places.push(Place { key, stream: None, until: Instant::now() });
         key
     }
 
     fn free_place(&mut self, key: Key) {
         self.places[usize::from(key.index)].key = key.next();
         self.free.push(key.index);
+        self.pass_over_left();
+    }
+
+    /// The first in the order is there.
+    fn pass_over_left(&mut self) {
         while let Some(&(_, first)) = self.order.front()
             && self.places[usize::from(first.index)].key != first
         {

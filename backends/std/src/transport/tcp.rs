@@ -1,6 +1,6 @@
 //! TCP: addresses, listeners, and how a connection comes about.
 
-use crate::log::failed;
+use crate::log::{failed, told};
 use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
@@ -32,14 +32,21 @@ pub(super) struct Listener {
     host: String,
 }
 
-/// Listens on the first of some addresses that can be had.
+/// Listens on the first of some addresses that can be had; but not beside somebody who listens on one before it, under the
+/// same name: who connects to that would find him.
 pub(super) fn listen(host: &str, addresses: &[SocketAddr]) -> Result<Listener, Status> {
-    let mut addresses = addresses.iter();
-    let socket = addresses.find_map(|address| {
-        bind(*address, false).map_err(failed(Status::ListenFailed, address)).ok()
-    });
-    let socket = socket.ok_or(Status::ListenFailed)?;
-    Ok(Listener { socket, host: host.to_owned() })
+    for address in addresses {
+        match bind(*address, false) {
+            Ok(socket) => return Ok(Listener { socket, host: host.to_owned() }),
+            Err(error) => {
+                told(address, &error);
+                if is_taken(&error) {
+                    break;
+                }
+            }
+        }
+    }
+    Err(Status::ListenFailed)
 }
 
 /// Listens on every interface: IPv6 and IPv4, or IPv4 where that is all there is.
@@ -114,6 +121,14 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_whose_port_is_taken_is_not_listened_on_elsewhere() {
+        let port = crate::testing::free_tcp_port().unwrap();
+        let addresses = [[127, 0, 0, 1], [127, 0, 0, 2]].map(|ip| SocketAddr::from((ip, port)));
+        let _first = listen("a.name", &addresses).unwrap();
+        assert_eq!(listen("a.name", &addresses).err(), Some(Status::ListenFailed));
+    }
 
     #[test]
     fn literals_need_no_name_service() {

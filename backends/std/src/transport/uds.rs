@@ -91,18 +91,29 @@ fn address(path: &str) -> Result<SocketAddr, Status> {
 }
 
 /// Keeps other processes from binding in the directory of `file`, where it can be locked.
-fn lock_directory(file: &Path) -> Result<Option<File>, Status> {
-    let Some(directory) = file.parent().and_then(|path| File::open(path).ok()) else {
+fn lock_directory(file: &Path) -> Result<Option<Locked>, Status> {
+    // To open anything else may take for ever.
+    let directory = file.parent().filter(|path| path.is_dir());
+    let Some(directory) = directory.and_then(|path| File::open(path).ok()) else {
         return Ok(None);
     };
     for _ in 0..LOCK_TRIES {
         match directory.try_lock() {
-            Ok(()) => return Ok(Some(directory)),
+            Ok(()) => return Ok(Some(Locked(directory))),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
             Err(TryLockError::Error(_)) => return Ok(None),
         }
     }
     Err(Status::ListenFailed)
+}
+
+/// Unlocked when dropped, also where a child that was forked meanwhile has it open.
+struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 fn remove_stale(file: &Path, address: &SocketAddr) -> io::Result<()> {

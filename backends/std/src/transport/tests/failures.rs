@@ -193,6 +193,15 @@ mod unix {
     }
 
     #[test]
+    fn a_path_below_a_pipe_is_refused_at_once() -> io::Result<()> {
+        let pipe = TempSocketPath::new();
+        let made = std::process::Command::new("mkfifo").arg(pipe.path()).status()?;
+        assert!(made.success());
+        assert_eq!(listen_fails(&format!("{}/sock", pipe.address())), Status::ListenFailed);
+        Ok(())
+    }
+
+    #[test]
     fn without_a_free_descriptor_accepting_fails_and_the_listener_stays() -> io::Result<()> {
         const CHILD: &str = "TOFU_NO_DESCRIPTORS";
         let name = "transport::tests::failures::unix::\
