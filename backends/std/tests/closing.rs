@@ -18,8 +18,9 @@ fn engine(large: u16) -> Engine {
     Engine::with_options(Options { pool, ..Options::default() }).unwrap()
 }
 
-/// Sends much, and closes so; the client reads none of it for a while, but says that it lives.
-fn assert_arrives(close: impl FnOnce(Engine, ChannelGroup, ChannelNumber)) {
+/// Sends much, and closes so; the client reads none of it for a while, but says that it lives. What `close` yields is kept
+/// until all has arrived.
+fn assert_arrives<T>(close: impl FnOnce(Engine, ChannelGroup, ChannelNumber) -> T) {
     let (server, client) = (engine(64), engine(2));
     let (server_group, group) = (server.group().unwrap(), client.group().unwrap());
     let (_, address) = listen(&server_group, "tcp|127.0.0.1|0");
@@ -29,7 +30,7 @@ fn assert_arrives(close: impl FnOnce(Engine, ChannelGroup, ChannelNumber)) {
         signal.prepare(Opcode::Signal, there).set_body(BODY).unwrap();
         server_group.post_wait(signal, SOON).unwrap();
     }
-    close(server, server_group, there);
+    let _kept = close(server, server_group, there);
     let start = Instant::now();
     while start.elapsed() < PAUSE {
         thread::sleep(Duration::from_millis(100));
@@ -54,11 +55,7 @@ fn what_was_sent_before_an_answered_goodbye_arrives() {
         bye.set_id(1);
         group.post(bye).unwrap();
         assert_eq!(notice(&group, Status::ChannelClosed), Status::Success);
-        // Both live on.
-        thread::spawn(move || {
-            thread::sleep(PAUSE * 2);
-            drop((server, group));
-        });
+        (server, group)
     });
 }
 

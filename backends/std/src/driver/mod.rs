@@ -169,12 +169,8 @@ impl Driver {
             return None;
         }
         let idle = !core.engine.has_work();
-        let received = core.engine.receive(group);
+        let received = self.take_received(core, group);
         if received.is_some() {
-            if is_end(received.as_ref()) {
-                // The message that was kept for the channel is room for others, and no turn tells of it.
-                self.room.ring_all();
-            }
             if idle && core.engine.has_work() {
                 // It made room for more, and who polls does not know.
                 self.call_poller(core);
@@ -187,7 +183,18 @@ impl Driver {
         }
         self.settle(core);
         // That may have brought something, of which nobody would tell this thread.
-        core.engine.receive(group)
+        self.take_received(core, group)
+    }
+
+    fn take_received(&self, core: &mut Core, group: GroupId) -> Option<Received> {
+        let received = core.engine.receive(group)?;
+        if let Received::Notice(notice) = &received
+            && notice.status == Status::ChannelClosed
+        {
+            // The message that was kept for the channel is room for others, and no turn tells of it.
+            self.room.ring_all();
+        }
+        Some(received)
     }
 
     fn expect_flush(&self, core: &mut Core) {
@@ -212,6 +219,7 @@ impl Driver {
         self.with(|core| {
             let staging = if core.broken { None } else { core.engine.close_group(group).ok() };
             debug_assert!(core.broken || staging.is_some(), "a group is closed once");
+            // What it had not received, and the channels that ended unreceived, are room for others.
             self.room.ring_all();
         });
     }
@@ -334,10 +342,6 @@ impl Driver {
             self.room.ring_all();
         }
     }
-}
-
-fn is_end(received: Option<&Received>) -> bool {
-    matches!(received, Some(Received::Notice(notice)) if notice.status == Status::ChannelClosed)
 }
 
 impl Core {
