@@ -1,9 +1,10 @@
 //! Closed connections whose last bytes are on their way.
 //!
 //! A socket that is closed with unread input resets its connection, and the reset destroys what the
-//! peer has not read yet. So does what the peer sends to one that is gone. So a gracefully closed one says that it is done, and
-//! stays to throw away what comes until the peer is done too, or has said nothing for [`TIME`]: one that still speaks has
-//! not read our end. Dropping it ends the connection and takes it out of the poll.
+//! peer has not read yet. What the peer sends to a socket that is gone does the same. So a gracefully closed one says that
+//! it is done, and stays to throw away what comes: until the peer is done too, or has said nothing for [`TIME`], for one
+//! that still speaks has not read our end; and for [`LONGEST`] at most. Dropping it ends the connection and takes it out of
+//! the poll.
 
 use super::links::{Key, Owner};
 use super::stream::Stream;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long a socket lingers after the last that came.
 pub(super) const TIME: Duration = Duration::from_secs(10);
+/// How long it lingers at most, whatever comes.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// How many do; one more ends the oldest.
 pub(super) const MOST: usize = 1024;
 /// What is thrown away at once.
@@ -40,7 +43,9 @@ pub(super) struct Lingering {
 struct Place {
     key: Key,
     stream: Option<Stream>,
-    /// When it has lingered enough, or later than its place in the order says.
+    /// When it was closed.
+    closed: Instant,
+    /// When it has lingered enough. Its place in the order may be of before the last that came.
     until: Instant,
 }
 
@@ -70,7 +75,7 @@ impl Lingering {
         if self.len() >= MOST {
             self.drop_first();
         }
-        let key = self.take_place();
+        let key = self.take_place(now);
         let token = Owner::Lingering(key).token();
         // Tells at once if something is there already.
         let watched = stream
@@ -80,7 +85,7 @@ impl Lingering {
             return self.free.push(key.index);
         }
         let place = &mut self.places[usize::from(key.index)];
-        (place.stream, place.until) = (Some(stream), now + TIME);
+        (place.stream, place.closed, place.until) = (Some(stream), now, now + TIME);
         self.order.push_back((now + TIME, key));
     }
 
@@ -121,7 +126,7 @@ impl Lingering {
         let Some(mut stream) = place.stream.take() else {
             return;
         };
-        place.until = now + TIME;
+        place.until = (now + TIME).min(place.closed + LONGEST);
         let goes_on = match self.drain(&stream) {
             Drained::Empty => true,
             Drained::Ended => false,
@@ -147,6 +152,13 @@ impl Lingering {
         self.places.len() - self.free.len()
     }
 
+    /// When the first has lingered enough, unless something comes.
+    #[cfg(test)]
+    pub(super) fn first_until(&self) -> Option<Instant> {
+        let &(_, key) = self.order.front()?;
+        Some(self.places[usize::from(key.index)].until)
+    }
+
     fn drain(&mut self, stream: &Stream) -> Drained {
         self.scratch.resize(SCRATCH, 0);
         for _ in 0..READS {
@@ -167,12 +179,12 @@ impl Lingering {
         self.free_place(key);
     }
 
-    fn take_place(&mut self) -> Key {
+    fn take_place(&mut self, now: Instant) -> Key {
         if let Some(index) = self.free.pop() {
             return self.places[usize::from(index)].key;
         }
         let key = Key { index: self.places.len() as u16, generation: 0 };
-        self.places.push(Place { key, stream: None, until: Instant::now() });
+        self.places.push(Place { key, stream: None, closed: now, until: now });
         key
     }
 

@@ -35,9 +35,9 @@ impl Node {
         self.told.extend(std::iter::from_fn(|| self.sockets.next_ready()));
     }
 
-    /// However long a test takes on a busy machine, nothing expires from now on.
-    pub(super) fn stop_time(&mut self) {
-        self.stopped = Some(Instant::now());
+    /// From now on it is this time for what expires, however long a test takes on a busy machine.
+    pub(super) fn stop_time(&mut self, now: Instant) {
+        self.stopped = Some(now);
     }
 
     /// Whether this was reported; if so, it is taken.

@@ -110,7 +110,7 @@ fn what_comes_after_the_close_is_thrown_away_without_a_reset() {
     let more = pattern(16 * MEBI);
     on_every_socket(|rig, address| {
         let (client, server) = rig.pair(address);
-        rig.node(SERVER).stop_time();
+        rig.node(SERVER).stop_time(Instant::now());
         rig.send(server, b"goodbye");
         rig.node(SERVER).close(server.1, Close::Graceful);
         rig.send(client, &more);
@@ -138,10 +138,33 @@ fn a_closed_connection_lingers_for_a_bounded_time_only() {
 }
 
 #[test]
+fn what_its_peer_says_lets_a_closed_connection_linger_on_but_not_for_ever() {
+    on_every_socket(|rig, address| {
+        let (client, server) = rig.pair(address);
+        rig.node(SERVER).close(server.1, Close::Graceful);
+        let due = rig.sockets(SERVER).lingering.first_until().expect("the client has not closed");
+        let closed = due - linger::TIME;
+        let last = closed + linger::LONGEST;
+        let mut now = closed;
+        while now + linger::TIME < last {
+            now += linger::TIME - Duration::from_secs(1);
+            rig.node(SERVER).stop_time(now);
+            rig.send(client, b"still here");
+            let until = Some(last.min(now + linger::TIME));
+            rig.until(|rig| (rig.sockets(SERVER).lingering.first_until() == until).then_some(()));
+        }
+        rig.sockets(SERVER).expire(last - Duration::from_millis(1));
+        assert_eq!(rig.sockets(SERVER).lingering.len(), 1);
+        rig.sockets(SERVER).expire(last);
+        assert_eq!(rig.sockets(SERVER).lingering.len(), 0);
+    });
+}
+
+#[test]
 fn only_so_many_linger() {
     let rig = &mut Rig::with_nodes(2);
     let address = rig.listen(Link(0), "tcp|127.0.0.1|0");
-    rig.node(SERVER).stop_time();
+    rig.node(SERVER).stop_time(Instant::now());
     for index in 0..linger::MOST as u16 + 3 {
         let (_, server) = rig.connected(Link(0), &address, Link(index), Link(1));
         rig.node(SERVER).close(server.1, Close::Graceful);
