@@ -30,8 +30,8 @@ pub struct Options {
     /// The most lines of text headers in a frame that is received; 1,024. One with more is thrown away, as
     /// one that is too long: looking up each of many lines takes the square of their number.
     pub header_lines: u16,
-    /// The most channels that a listener may have accepted and not seen the end of; 1,024. With 0 it accepts none. Its WelcomeRequest
-    /// may say otherwise: see [`Bounds`].
+    /// The most channels that a listener may have accepted and not seen the end of; 1,024. With 0 it accepts none. Its
+    /// WelcomeRequest may say otherwise: see [`Bounds`].
     ///
     /// A channel takes a message for each frame that it has begun to send, and may leave it at that until
     /// the frame times out. With fewer channels than half of the pool's messages, strangers who do no more

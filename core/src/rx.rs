@@ -192,7 +192,7 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Whether bytes of a channel are at hand.
+    /// Whether bytes of a channel are at hand: else there is nothing to drain.
     fn has_bytes(&self, slot: u32, group: u32) -> bool {
         self.groups.get(group).is_some_and(|group| group.owner == Some(slot))
             || self.channels.get(slot).is_some_and(|channel| channel.frame.begun())
@@ -286,7 +286,7 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Reads a channel again once it holds a quarter of what stopped it, so that reading does not
+    /// Reads a channel that is held again once it holds a quarter of what stopped it, so that reading does not
     /// stop and go with each message.
     pub(crate) fn release_hold(&mut self, slot: u32) {
         let Some(channel) = self.channels.get_mut(slot) else { return };

@@ -32,6 +32,14 @@ impl Rng {
         }
     }
 
+    /// One of these.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+
     /// Heads or tails.
     pub fn coin(&mut self) -> bool {
         self.next_u64() >> 63 == 1
@@ -57,5 +65,7 @@ mod tests {
         assert_eq!(lengths.iter().min(), Some(&1));
         assert_eq!(lengths.iter().max(), Some(&5));
         assert_eq!((rng.below(0), rng.length(0)), (0, 0));
+        let picked: Vec<u8> = (0..200).map(|_| rng.pick(&[3, 5])).collect();
+        assert!(picked.contains(&3) && picked.contains(&5));
     }
 }

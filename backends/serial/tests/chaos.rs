@@ -115,7 +115,7 @@ impl Chaos {
         let Some((channel, true)) = self.books[side].mine else { return };
         for _ in 0..self.rng.below(6) {
             let id = self.books[side].said + 1;
-            let body = vec![id as u8; choose(&mut self.rng, &LENGTHS)];
+            let body = vec![id as u8; self.rng.pick(&LENGTHS)];
             let mut signal = self.pair.nodes[side].get();
             signal.prepare(Opcode::Signal, channel).set_id(id);
             signal.set_body(body).expect("a body that fits");
@@ -146,7 +146,7 @@ impl Chaos {
     fn damage(&mut self, side: usize) {
         let at = self.pair.wire.written(side).len() + self.rng.below(600) as usize;
         let bit = 1 << self.rng.below(8);
-        let fault = choose(&mut self.rng, &[Fault::Drop, Fault::Flip(bit)]);
+        let fault = self.rng.pick(&[Fault::Drop, Fault::Flip(bit)]);
         self.pair.wire.damage(side, at, fault);
     }
 
@@ -175,7 +175,7 @@ impl Chaos {
         if self.rng.below(3) == 0 {
             self.pair.turn(self.rng.below(8) as u32);
         }
-        let pause = choose(&mut self.rng, &PAUSES);
+        let pause = self.rng.pick(&PAUSES);
         self.pass(Duration::from_millis(pause));
     }
 
@@ -190,10 +190,6 @@ impl Chaos {
         }
         panic!("seed {}: {side} reaches nobody", self.seed);
     }
-}
-
-fn choose<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
-    all[rng.below(all.len() as u64) as usize]
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl<'a> Stack<'a> {
     /// Does what the sockets' states ask for, short of telling the engine.
     #[inline(never)]
     fn settle(&mut self) {
+        // First: the next address of its name is tried.
         self.refuse_crossed();
         #[cfg(feature = "dhcpv4")]
         self.follow_lease();

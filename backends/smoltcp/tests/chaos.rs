@@ -45,7 +45,7 @@ struct Chaos {
 impl Chaos {
     fn new(seed: u64) -> Chaos {
         let mut rng = Rng::new(seed);
-        let mut rig = Rig::new(Medium::Ethernet, choose(&mut rng, &LOSSES));
+        let mut rig = Rig::new(Medium::Ethernet, rng.pick(&LOSSES));
         for node in 0..2 {
             rig.listen(node, LISTEN_ON);
         }
@@ -104,10 +104,10 @@ impl Chaos {
     }
 
     /// An open channel of this node's, and what it last said there.
-    fn pick(&mut self, node: usize) -> Option<(ChannelNumber, u64)> {
+    fn open_channel(&mut self, node: usize) -> Option<(ChannelNumber, u64)> {
         let said = self.books[node].said.iter();
         let open: Vec<_> = said.filter_map(|(&channel, &last)| Some((channel, last?))).collect();
-        (!open.is_empty()).then(|| choose(&mut self.rng, &open))
+        (!open.is_empty()).then(|| self.rng.pick(&open))
     }
 
     fn connect(&mut self, node: usize) {
@@ -119,9 +119,9 @@ impl Chaos {
     }
 
     fn talk(&mut self, node: usize) {
-        let Some((channel, last)) = self.pick(node) else { return };
+        let Some((channel, last)) = self.open_channel(node) else { return };
         for id in last + 1..=last + self.rng.below(6) {
-            let len = choose(&mut self.rng, &LENGTHS);
+            let len = self.rng.pick(&LENGTHS);
             let free = self.rig.nodes[node].engine.pool().free();
             if free <= KEPT || !self.rig.nodes[node].try_send(Opcode::Signal, channel, id, len) {
                 return;
@@ -131,7 +131,7 @@ impl Chaos {
     }
 
     fn leave(&mut self, node: usize, how: Opcode) {
-        let Some((channel, last)) = self.pick(node) else { return };
+        let Some((channel, last)) = self.open_channel(node) else { return };
         let mut bye = self.rig.nodes[node].message(how, channel, 1);
         bye.set_body(last.to_be_bytes()).expect("the body fits");
         if self.rig.nodes[node].try_post(bye).is_some() {
@@ -161,7 +161,7 @@ impl Chaos {
             _ => {}
         }
         // In pieces, so that both receive now and then; of which there are not too many.
-        let pause = Duration::from_millis(choose(&mut self.rng, &PAUSES));
+        let pause = Duration::from_millis(self.rng.pick(&PAUSES));
         for _ in 0..10 {
             self.pass(pause / 10);
         }
@@ -176,10 +176,6 @@ impl Chaos {
         let reached = self.books[1 - node].hellos > before;
         assert!(reached || taken >= SOCKETS - 1, "seed {}: {node} reaches nobody", self.seed);
     }
-}
-
-fn choose<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
-    all[rng.below(all.len() as u64) as usize]
 }
 
 #[test]

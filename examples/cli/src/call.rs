@@ -12,7 +12,8 @@ use tofu_std::MAX_SECTION_LEN;
 const AFTER_HELP: &str = "\
 Where the response comes in several messages, their bodies are written one after the other.
 
-Failures, by what stderr begins with, among others: `connect_failed`, `uds_path_not_found`, `invalid_address`;
+Failures, by what stderr begins with, among others: `connect_failed`, `uds_path_not_found`,
+`invalid_address`;
 `invalid_body_len` for a body that is longer than the server takes, or than 65535 bytes, and
 `invalid_headers_len` for headers that are;
 `communication_failed` when no response came in time; `peer_disconnected` when the server went away;

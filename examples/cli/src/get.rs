@@ -2,7 +2,7 @@
 
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
-use crate::transfer::{self, CHECKSUM, GET, Incoming, STALL};
+use crate::transfer::{self, GET, Incoming, STALL};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tofu_std::Status;
@@ -57,8 +57,8 @@ pub(crate) fn run(args: &Args) -> Result {
         response = client.response(id, deadline)?;
         transfer::verdict(&response)?;
     }
-    let checksum = response.text().get_str(CHECKSUM).ok_or_else(transfer::no_files)?;
-    file.finish(Some(checksum))?;
+    let checksum = transfer::checksum(response.text()).ok_or_else(transfer::no_files)?;
+    file.finish(Some(&checksum))?;
     bar.finish();
     client.close();
     Ok(())

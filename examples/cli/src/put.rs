@@ -10,6 +10,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 use tofu_std::{Engine, Message, Opcode, Status};
 
+/// Messages of the server that are looked at before the next block is sent.
+const NEWS: usize = 64;
+
 const AFTER_HELP: &str = "\
 The server needs `--root`, and the directory a NAME is in. The file stands under its name only once
 all of it has arrived and its checksum is right; then it replaces a file of that name. Of a file that
@@ -73,19 +76,6 @@ impl Args {
     }
 }
 
-/// Messages of the server that are looked at before the next block is sent.
-const NEWS: usize = 64;
-
-/// The server has all of it, and does not say what became of it.
-fn unknown(failure: Failure) -> Failure {
-    match failure {
-        Failure::Status(status @ Status::CommunicationFailed, detail) => {
-            Failure::new(status, format_args!("{detail}; the file may be stored all the same"))
-        }
-        other => other,
-    }
-}
-
 struct Upload<'a> {
     engine: &'a Engine,
     client: Client,
@@ -144,7 +134,7 @@ impl Upload<'_> {
         self.client.post(last, STALL)?;
         let (mut deadline, mut done) = (Instant::now() + STALL, 0);
         let response = loop {
-            let message = self.client.receive(deadline).map_err(unknown)?;
+            let message = self.client.receive(deadline).map_err(or_stored)?;
             if self.is_response(&message) {
                 break message;
             }
@@ -153,8 +143,8 @@ impl Upload<'_> {
             }
         };
         transfer::verdict(&response)?;
-        let checksum = response.text().get_str(CHECKSUM).filter(|_| !response.more());
-        self.tally.check(None, Some(checksum.ok_or_else(transfer::no_files)?))?;
+        let checksum = transfer::checksum(response.text()).filter(|_| !response.more());
+        self.tally.check(None, Some(&checksum.ok_or_else(transfer::no_files)?))?;
         self.bar.finish();
         self.client.close();
         Ok(())
@@ -162,5 +152,15 @@ impl Upload<'_> {
 
     fn is_response(&self, message: &Message) -> bool {
         message.opcode() == Opcode::Response && message.id() == self.id
+    }
+}
+
+/// The server has all of it, and does not say what became of it.
+fn or_stored(failure: Failure) -> Failure {
+    match failure {
+        Failure::Status(status @ Status::CommunicationFailed, detail) => {
+            Failure::new(status, format_args!("{detail}; the file may be stored all the same"))
+        }
+        other => other,
     }
 }

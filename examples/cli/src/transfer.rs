@@ -6,7 +6,7 @@
 //! |---|---|
 //! | client | Request(more) with `put: NAME` and, where it is known, `size: BYTES` |
 //! | client | Requests(more), each with the next bytes as body |
-//! | server | Signals `progress: DONE:SIZE` now and then, every second at least while anything comes; without SIZE where it is not known |
+//! | server | Signals `progress: DONE:SIZE` now and then, every second at least while anything comes; `DONE:` where SIZE is not known |
 //! | client | the last Request, with `checksum: HEX` |
 //! | server | one Response, with `checksum` and `size` of what is stored |
 //!
@@ -220,7 +220,7 @@ pub(crate) fn check_name(name: &str) -> Result {
     }
     Err(Failure::new(
         Status::NotAllowed,
-        "a name that can be sent has no space around it; see --as",
+        "a name that can be sent is not empty, and has no space around it",
     ))
 }
 

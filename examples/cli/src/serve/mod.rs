@@ -32,7 +32,8 @@ With --root, Requests with a header `put: NAME` or `get: NAME` store or fetch fi
 `tofu put` and `tofu get`. A NAME that leads out of DIR is refused. Nobody else should be able to write
 in DIR: a directory that becomes a link while a NAME in it is looked up is followed.
 
-SIGINT, SIGTERM and SIGHUP, under nohup too: what is queued is finished, for 3 seconds at most, then it ends with 0.
+SIGINT, SIGTERM and SIGHUP, under nohup too: what is queued is finished, for 3 seconds at most, then
+it ends with 0.
 A second signal ends it at once, and leaves unfinished files behind, as `.tofu-….part`; so does SIGKILL.
 
 Examples:
