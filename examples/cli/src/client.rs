@@ -1,7 +1,7 @@
 //! A connection as the client commands see it: whatever ends it is a failure.
 
 use crate::failure::{Failure, Result};
-use crate::transfer;
+use crate::refusal;
 use std::time::{Duration, Instant};
 use tofu_std::{
     ChannelGroup, ChannelNumber, Engine, Header, Message, Notice, Opcode, Received, Status,
@@ -164,7 +164,7 @@ impl Client {
         while let Ok(Some(received)) = self.wait(deadline) {
             // A server that says why says so before it closes.
             let said = self.judge(received).and_then(|message| match message {
-                Some(message) => transfer::verdict(&message),
+                Some(message) => refusal::verdict(&message),
                 None => Ok(()),
             });
             if let Err(failure) = said {

@@ -2,6 +2,7 @@
 
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
+use crate::refusal;
 use crate::transfer::{self, GET, Incoming, STALL};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result {
     let id = client.post(request, STALL)?.id;
     let mut deadline = Instant::now() + STALL;
     let mut response = client.response(id, deadline)?;
-    transfer::verdict(&response)?;
+    refusal::verdict(&response)?;
     let mut file = args.open()?;
     let bar = transfer::progress_bar(transfer::size(response.text())?);
     loop {
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result {
             deadline = Instant::now() + STALL;
         }
         response = client.response(id, deadline)?;
-        transfer::verdict(&response)?;
+        refusal::verdict(&response)?;
     }
     let checksum = transfer::checksum(response.text()).ok_or_else(transfer::no_files)?;
     file.finish(Some(&checksum))?;

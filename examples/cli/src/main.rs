@@ -9,6 +9,7 @@
 //! | `bench` | `tofu bench`: how fast |
 //! | `transfer` | how a file crosses, for both sides |
 //! | `client` | a connection as the client commands see it |
+//! | `refusal` | how a server says what went wrong |
 //! | `failure`, `output` | why a command failed; writing to stdout |
 
 mod bench;
@@ -19,6 +20,7 @@ mod failure;
 mod get;
 mod output;
 mod put;
+mod refusal;
 mod serve;
 mod transfer;
 

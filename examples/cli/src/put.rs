@@ -2,6 +2,7 @@
 
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
+use crate::refusal;
 use crate::transfer::{self, BLOCK, CHECKSUM, PUT, SIZE, STALL, Tally};
 use indicatif::ProgressBar;
 use std::fs::File;
@@ -108,7 +109,7 @@ impl Upload<'_> {
         for _ in 0..NEWS {
             let Some(message) = self.client.poll()? else { break };
             if self.is_response(&message) {
-                transfer::verdict(&message)?;
+                refusal::verdict(&message)?;
                 return Err(transfer::no_files());
             }
         }
@@ -142,7 +143,7 @@ impl Upload<'_> {
                 (deadline, done) = (Instant::now() + STALL, more);
             }
         };
-        transfer::verdict(&response)?;
+        refusal::verdict(&response)?;
         let checksum = transfer::checksum(response.text()).filter(|_| !response.more());
         self.tally.check(None, Some(&checksum.ok_or_else(transfer::no_files)?))?;
         self.bar.finish();

@@ -33,7 +33,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
-use tofu_std::{Message, Opcode, Status, TextHeaders};
+use tofu_std::{Message, Status, TextHeaders};
 
 /// Names the file to store.
 pub(crate) const PUT: &str = "put";
@@ -45,10 +45,6 @@ pub(crate) const SIZE: &str = "size";
 pub(crate) const CHECKSUM: &str = "checksum";
 /// How much is done, of how much.
 pub(crate) const PROGRESS: &str = "progress";
-/// What went wrong, in words.
-const ERROR: &str = "error";
-/// What went wrong, as a status' name.
-const STATUS: &str = "status";
 
 /// Bytes of one message's body: whole pages, and little enough that it fits the size class
 /// of 64 KiB with its headers.
@@ -239,35 +235,6 @@ pub(crate) fn checksum(text: TextHeaders<'_>) -> Option<String> {
 /// How many bytes a server has by now, where it says so.
 pub(crate) fn progress(text: TextHeaders<'_>) -> Option<u64> {
     text.get_str(PROGRESS)?.split(':').next()?.parse().ok()
-}
-
-/// Makes a message the last Response of its transfer, one that says what went wrong.
-pub(crate) fn refuse(message: &mut Message, failure: &Failure) -> Result {
-    let (status, detail) = match failure {
-        Failure::Status(status, detail) => (*status, detail.as_str()),
-        Failure::OutputClosed => (Status::ProcessingFailed, ""),
-    };
-    let detail = detail.replace(char::is_control, " ");
-    message.clear();
-    message.set_opcode(Opcode::Response);
-    message.set_more(false);
-    message.add_header(STATUS, status.name())?;
-    message.add_header(ERROR, detail)?;
-    Ok(())
-}
-
-/// What a Response says of the transfer so far.
-pub(crate) fn verdict(response: &Message) -> Result {
-    let Some(error) = response.text().get(ERROR) else {
-        return Ok(());
-    };
-    let name = response.text().get_str(STATUS);
-    let status = Status::ALL.iter().find(|status| Some(status.name()) == name);
-    let status = status.filter(|status| !status.is_success());
-    let status = status.copied().unwrap_or(Status::ProcessingFailed);
-    // It is printed, and may be anybody's.
-    let error = String::from_utf8_lossy(error).replace(char::is_control, " ");
-    Err(Failure::new(status, format_args!("the server says: {error}")))
 }
 
 /// The answer is not that of a server which keeps files: one without a root echoes.

@@ -1,7 +1,8 @@
 //! A file on its way to a client.
 
 use crate::failure::{Failure, Result};
-use crate::transfer::{self, BLOCK, CHECKSUM, PROGRESS, PROGRESS_STEP, SIZE, Tally};
+use crate::refusal;
+use crate::transfer::{BLOCK, CHECKSUM, PROGRESS, PROGRESS_STEP, SIZE, Tally};
 use std::fs::File;
 use std::io::Read;
 use tofu_std::{ChannelNumber, Engine, Message, Opcode, Status};
@@ -57,7 +58,7 @@ impl Download {
             Err(Failure::Status(Status::PoolEmpty, _)) => None,
             Err(failure) => {
                 self.done = true;
-                transfer::refuse(&mut message, &failure).ok()?;
+                refusal::refuse(&mut message, &failure).ok()?;
                 Some(message)
             }
         }

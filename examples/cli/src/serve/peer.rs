@@ -4,7 +4,8 @@ use super::download::Download;
 use super::root::Root;
 use super::uploads::Uploads;
 use crate::failure::{Failure, Result};
-use crate::transfer::{self, GET, PUT};
+use crate::refusal;
+use crate::transfer::{GET, PUT};
 use std::collections::VecDeque;
 use tofu_std::{ChannelGroup, ChannelNumber, Message, Opcode, Status};
 
@@ -120,7 +121,7 @@ impl Peer {
     }
 
     fn refuse(&mut self, mut message: Message, failure: &Failure) {
-        if transfer::refuse(&mut message, failure).is_ok() {
+        if refusal::refuse(&mut message, failure).is_ok() {
             self.outbox.push_back(message);
         }
     }

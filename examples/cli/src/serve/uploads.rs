@@ -2,6 +2,7 @@
 
 use super::root::Root;
 use crate::failure::{Failure, Result};
+use crate::refusal;
 use crate::transfer::{
     self, CHECKSUM, Incoming, PROGRESS, PROGRESS_STEP, PROGRESS_TIME, PUT, SIZE,
 };
@@ -87,7 +88,7 @@ impl Uploads {
                 if !last {
                     self.files.insert(id, Upload::Refused);
                 }
-                transfer::refuse(&mut message, &failure).ok()?;
+                refusal::refuse(&mut message, &failure).ok()?;
                 Some(message)
             }
         }
