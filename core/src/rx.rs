@@ -493,11 +493,10 @@ impl<P: Platform> Engine<P> {
         self.deliver(group, Item::Notice(notice));
     }
 
-    /// The peer may have much to say before it answers our goodbye: that it does is progress.
+    /// The peer may have much to say before it answers our goodbye, which is sent: that it does is progress.
     #[inline(never)] // Once, for a board.
     fn extend_goodbye(&mut self, slot: u32) {
-        let sent = |channel: &Channel<P>| channel.bye == Bye::Sent && channel.send_failed.is_none();
-        if self.channels.get(slot).is_some_and(sent) {
+        if self.channels.get(slot).is_some_and(|channel| channel.send_failed.is_none()) {
             self.start_phase_timer(slot, Timer::Bye);
         }
     }

@@ -169,9 +169,7 @@ impl<P: Platform> Engine<P> {
         let side = if hello { Side::Client } else { Side::Listener };
         let slot =
             self.open_channel(group, side, Phase::Posted, bounds).ok_or(Status::PoolEmpty)?;
-        if message.id() == 0 {
-            self.complete_id(message);
-        }
+        self.complete_id(message);
         self.pool.admit(message, &PerClass::default(), 0);
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.id = message.id();
@@ -181,7 +179,9 @@ impl<P: Platform> Engine<P> {
     }
 
     fn complete_id(&mut self, message: &mut Message<P>) {
-        message.set_id(P::unique_id(&mut self.ids));
+        if message.id() == 0 {
+            message.set_id(P::unique_id(&mut self.ids));
+        }
     }
 
     /// Everything else: goes to a channel that exists.
@@ -230,9 +230,7 @@ impl<P: Platform> Engine<P> {
                 message.announce(channel.bounds.limits, most).map_err(|error| error.status())?;
             }
         }
-        if message.id() == 0 {
-            self.complete_id(message);
-        }
+        self.complete_id(message);
         Ok(slot)
     }
 
