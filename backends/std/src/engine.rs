@@ -1,6 +1,6 @@
 //! The thread-safe engine users hold.
 
-use crate::driver::Driver;
+use crate::driver::{Core, Driver};
 use crate::group::ChannelGroup;
 use crate::sync::now;
 use crate::{Message, Options};
@@ -107,16 +107,44 @@ impl Engine {
         if let Some(message) = self.get_sized(payload) {
             return Some(message);
         }
-        if self.pool().largest() < HEADER_LEN.saturating_add(payload) {
+        if !self.is_ever_free(payload) {
             return None;
         }
         let driver = self.driver();
         let deadline = deadline(timeout.into());
-        let got = driver.wait(driver.room(), deadline, |core| match self.take(payload) {
+        let got = driver.wait(driver.room(), deadline, |core| self.take_or_stop(core, payload));
+        got.flatten()
+    }
+
+    /// As [`get_wait`](Engine::get_wait), for async code; with your runtime's timeouts. May be dropped at any time.
+    pub async fn get_async(&self) -> Option<Message> {
+        self.get_sized_async(0).await
+    }
+
+    /// As [`get_sized_wait`](Engine::get_sized_wait), for async code; with your runtime's timeouts. May be dropped at any
+    /// time.
+    pub async fn get_sized_async(&self, payload: usize) -> Option<Message> {
+        if let Some(message) = self.get_sized(payload) {
+            return Some(message);
+        }
+        if !self.is_ever_free(payload) {
+            return None;
+        }
+        let driver = self.driver();
+        driver.wait_async(driver.room(), |core| self.take_or_stop(core, payload)).await
+    }
+
+    /// Whether the pool has messages so large at all.
+    fn is_ever_free(&self, payload: usize) -> bool {
+        self.pool().largest() >= HEADER_LEN.saturating_add(payload)
+    }
+
+    /// A message; `None` inside when none is free and the engine has stopped.
+    fn take_or_stop(&self, core: &Core, payload: usize) -> Option<Option<Message>> {
+        match self.take(payload) {
             Some(message) => Some(Some(message)),
             None => core.stopped().then_some(None),
-        });
-        got.flatten()
+        }
     }
 
     fn take(&self, payload: usize) -> Option<Message> {

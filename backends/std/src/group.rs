@@ -1,6 +1,6 @@
 //! Channel groups: what is posted, and what is received.
 
-use crate::driver::Bell;
+use crate::driver::{Bell, Core};
 use crate::engine::{Engine, Stopped, deadline};
 use crate::{Message, PostError, Received};
 use std::fmt;
@@ -106,21 +106,44 @@ impl ChannelGroup {
             Err(error) if error.status == Status::PoolEmpty => Some(error),
             outcome => return outcome,
         };
-        let Handle { engine, id, .. } = &*self.handle;
-        let driver = engine.driver();
+        let driver = self.handle.engine.driver();
         let posted = driver.wait(driver.room(), deadline(timeout.into()), |core| {
-            match driver.post(core, *id, refused.take()?.message) {
-                Err(error) if error.status == Status::PoolEmpty => {
-                    refused = Some(error);
-                    None
-                }
-                outcome => Some(outcome),
-            }
+            self.post_again(core, &mut refused)
         });
         match (posted, refused) {
             (Some(outcome), _) => outcome,
             (None, Some(error)) => Err(error),
             (None, None) => unreachable!("a message is posted, or refused and kept"),
+        }
+    }
+
+    /// As [`post_wait`](ChannelGroup::post_wait), for async code; with your runtime's timeouts. Dropped before it is done, it
+    /// posts nothing, and the message is gone.
+    ///
+    /// # Errors
+    /// As [`ChannelGroup::post`]; but for want of room.
+    pub async fn post_async(&self, message: Message) -> Result<Header, PostError> {
+        let mut refused = match self.post(message) {
+            Err(error) if error.status == Status::PoolEmpty => Some(error),
+            outcome => return outcome,
+        };
+        let driver = self.handle.engine.driver();
+        driver.wait_async(driver.room(), |core| self.post_again(core, &mut refused)).await
+    }
+
+    /// Posts what was refused; `None` while there is no room.
+    fn post_again(
+        &self,
+        core: &mut Core,
+        refused: &mut Option<PostError>,
+    ) -> Option<Result<Header, PostError>> {
+        let Handle { engine, id, .. } = &*self.handle;
+        match engine.driver().post(core, *id, refused.take()?.message) {
+            Err(error) if error.status == Status::PoolEmpty => {
+                *refused = Some(error);
+                None
+            }
+            outcome => Some(outcome),
         }
     }
 
@@ -139,11 +162,21 @@ impl ChannelGroup {
         let Handle { engine, id, bell } = &*self.handle;
         let driver = engine.driver();
         let received =
-            driver.wait(bell, deadline(timeout.into()), |core| match driver.receive(core, *id) {
-                Some(received) => Some(Ok(received)),
-                None => core.stopped().then_some(Err(Stopped)),
-            });
+            driver.wait(bell, deadline(timeout.into()), |core| driver.receive_or_stop(core, *id));
         received.transpose()
+    }
+
+    /// The next thing received, in order, for async code; with your runtime's timeouts. Dropped before it is done, it
+    /// takes nothing: what comes is for the next who receives.
+    ///
+    /// Any runtime will do: the engine's background thread runs the engine while tasks wait, and wakes them.
+    ///
+    /// # Errors
+    /// As [`ChannelGroup::wait_receive`].
+    pub async fn receive_async(&self) -> Result<Received, Stopped> {
+        let Handle { engine, id, bell } = &*self.handle;
+        let driver = engine.driver();
+        driver.wait_async(bell, |core| driver.receive_or_stop(core, *id)).await
     }
 
     /// The next thing received, without waiting. When there is nothing, this thread runs the engine once, unless somebody

@@ -39,7 +39,8 @@
 //! ```
 //!
 //! A thread that waits drives the sockets itself. A server is one group and a loop, or several threads that take requests
-//! from clones of its group; a thread that asks takes a group of its own. [`Message`] says how messages are filled
+//! from clones of its group; a thread that asks takes a group of its own. Async tasks wait with
+//! [`receive_async`](ChannelGroup::receive_async), on any runtime. [`Message`] says how messages are filled
 //! in, [`tofu_core::Engine::post`] what is refused, [`Status`] what can happen, and [`Options`] what can be chosen.
 //!
 //! # Addresses

@@ -20,6 +20,7 @@
 //! | `scenarios` | the promises, by section of the protocol |
 //! | `local` | engines that share a thread, under a clock that jumps |
 //! | `loopback`, `host`, `smoltcp`, `serial` | the backends |
+//! | `tasks` | `host`, received from by async tasks |
 //! | `tap` | smoltcp against the kernel |
 //! | `board`, `namespace`, `netlink` | what that needs: boards, networks, and the kernel's part in them |
 //! | `skip` | tests that need what not every system has |
@@ -41,6 +42,7 @@ pub mod skip;
 pub mod smoltcp;
 #[cfg(target_os = "linux")]
 pub mod tap;
+pub mod tasks;
 pub mod wire;
 pub mod world;
 

@@ -2,6 +2,7 @@
 
 use tofu_conformance::conformance;
 use tofu_conformance::host::HostWorld;
+use tofu_conformance::tasks::TaskWorld;
 
 conformance!(tcp, HostWorld::tcp());
 #[cfg(unix)]
@@ -9,3 +10,4 @@ conformance!(uds, HostWorld::uds());
 conformance!(mem, HostWorld::mem(), ignore_bare_bytes = "nothing but engines speaks over memory");
 #[cfg(unix)]
 conformance!(mixed, HostWorld::mixed());
+conformance!(tasks, TaskWorld(HostWorld::tcp()));

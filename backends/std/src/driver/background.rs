@@ -16,13 +16,12 @@ const LONGEST_TICK: Duration = Duration::from_millis(16);
 
 impl Driver {
     pub(super) fn run_background(&self) {
-        let bell = self.new_bell();
         let mut core = self.lock();
+        let bell = core.seat.tasks.new_bell(&self.waker);
         let (mut epoch, mut tick) = (core.seat.epoch(), TICK);
         while !core.is_over() {
             self.flush_late(&mut core);
-            if core.seat.epoch() != epoch || core.seat.is_awaited() {
-                // Somebody drives, and may well come back.
+            if core.seat.is_left(epoch) {
                 epoch = core.seat.epoch();
                 self.rest(&mut core, Some(tick));
                 tick = (2 * tick).min(LONGEST_TICK);
@@ -39,7 +38,7 @@ impl Driver {
     }
 
     /// Writes what was put off, once nobody else does. Stays for a tick while others post and write by
-    /// themselves, so that they need not wake this thread for each batch.
+    /// themselves, so that they need not wake this thread for each batch; not while tasks wait for it to drive.
     fn flush_late(&self, core: &mut Held<'_>) {
         let leave = now() + TICK;
         let mut busy = !core.batch.is_empty();
@@ -48,7 +47,8 @@ impl Driver {
             let (before, put_off) = (core.batch.written(), core.batch.len());
             self.rest(core, Some(patience));
             let written = core.batch.written() != before;
-            busy = (written || core.batch.len() != put_off) && now() < leave;
+            let others = written || core.batch.len() != put_off;
+            busy = others && now() < leave && core.seat.tasks.is_empty();
             let late = !(written && busy);
             if late && !core.batch.is_empty() {
                 if core.batch.len() == put_off {

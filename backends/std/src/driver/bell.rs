@@ -1,26 +1,28 @@
 //! Wake-ups: of those who wait for a group's messages or for room, and by messages that come back.
 
+use super::tasks::TaskBell;
 use crate::poller::Waker;
 use crate::sync::Condvar;
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::task::Wake;
 
-/// Wakes the threads that wait for one thing: for a group's messages, or for room in the pool. Rung
+/// Wakes the threads and tasks that wait for one thing: for a group's messages, or for room in the pool. Rung
 /// under the driver's lock, so that nobody who goes to sleep misses it.
 pub(crate) struct Bell {
     pub(super) rung: Condvar,
-    /// How many of them sleep.
+    /// How many of the threads sleep.
     pub(super) sleeping: AtomicU32,
     /// One of them polls.
     pub(super) polling: AtomicBool,
+    pub(super) tasks: TaskBell,
     waker: Arc<Waker>,
 }
 
 impl Bell {
-    pub(super) fn new(waker: Arc<Waker>) -> Arc<Self> {
+    pub(super) fn new(waker: Arc<Waker>, tasks: TaskBell) -> Arc<Self> {
         let (sleeping, polling) = (AtomicU32::new(0), AtomicBool::new(false));
-        Arc::new(Bell { rung: Condvar::new(), sleeping, polling, waker })
+        Arc::new(Bell { rung: Condvar::new(), sleeping, polling, tasks, waker })
     }
 
     /// Lets everybody look again.
@@ -29,6 +31,7 @@ impl Bell {
             self.rung.notify_all();
         }
         self.ring_poll();
+        self.tasks.ring();
     }
 
     fn ring_poll(&self) {
@@ -48,6 +51,7 @@ impl Wake for Bell {
             self.rung.notify_one();
         }
         self.ring_poll();
+        self.tasks.ring();
     }
 }
 

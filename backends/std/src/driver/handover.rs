@@ -5,9 +5,10 @@
 //!
 //! - the poller is in its place, or somebody is in poll and puts it back;
 //! - who leaves with the poller in its place tells one that sleeps, who takes it;
-//! - where nobody sleeps, the background thread is awake and takes it after a tick.
+//! - where nobody sleeps, the background thread is awake and takes it: at once if tasks wait, else after a tick.
 
 use super::bell::Bell;
+use super::tasks::Tasks;
 use super::{Core, Driver, Held};
 use crate::poller::{Poller, Waker};
 use crate::sync::Condvar;
@@ -37,6 +38,7 @@ pub(super) struct Seat {
     background_sleeps: bool,
     /// The groups of threads that sleep.
     sleeping: Vec<Arc<Bell>>,
+    pub(super) tasks: Tasks,
 }
 
 impl Seat {
@@ -50,6 +52,7 @@ impl Seat {
             looked_for: false,
             background_sleeps: false,
             sleeping: Vec::new(),
+            tasks: Tasks::default(),
         }
     }
 
@@ -61,8 +64,13 @@ impl Seat {
         self.polling_until
     }
 
+    /// Whether somebody has driven since `epoch` and may well come back, so that the poller is left to him.
+    pub(super) fn is_left(&self, epoch: u64) -> bool {
+        self.is_awaited() || (self.epoch != epoch && self.tasks.is_empty())
+    }
+
     /// Whether one that sleeps was told to take the poller, and has not yet.
-    pub(super) fn is_awaited(&self) -> bool {
+    fn is_awaited(&self) -> bool {
         self.poller.is_some() && !self.sleeping.is_empty()
     }
 
@@ -87,13 +95,19 @@ impl Seat {
         }
         if let Some(bell) = self.sleeping.last() {
             bell.rung.notify_one();
-        } else if self.background_sleeps && !planted!(BackgroundIsNotTold) {
+        } else if self.background_is_due() && !planted!(BackgroundIsNotTold) {
             background.notify_one();
         }
     }
 
+    /// Whether the background thread is to take the poller, if nobody else does.
+    fn background_is_due(&self) -> bool {
+        self.background_sleeps || !self.tasks.is_empty()
+    }
+
     /// Lets everybody who sleeps look again.
-    pub(super) fn ring_all(&self) {
+    pub(super) fn ring_all(&mut self) {
+        self.tasks.ring_all();
         for bell in &self.sleeping {
             bell.rung.notify_all();
         }
@@ -111,12 +125,7 @@ impl Driver {
     ) -> Option<T> {
         let mut core = self.lock();
         loop {
-            let mut outcome = attempt(&mut core);
-            if outcome.is_none() && (core.has_work() || !core.batch.is_empty()) {
-                // What comes of it rings no bell for a thread that is awake.
-                self.settle(&mut core);
-                outcome = attempt(&mut core);
-            }
+            let mut outcome = self.attempt(&mut core, &mut attempt);
             let expired = outcome.is_none() && deadline.is_some_and(|deadline| deadline <= now());
             if expired {
                 // It may not have waited at all.
@@ -134,6 +143,20 @@ impl Driver {
         }
     }
 
+    /// Tries, and again if that may have come of what was to be done: it rings no bell for who is awake.
+    pub(super) fn attempt<T>(
+        &self,
+        core: &mut Core,
+        attempt: &mut impl FnMut(&mut Core) -> Option<T>,
+    ) -> Option<T> {
+        let outcome = attempt(core);
+        if outcome.is_some() || (!core.has_work() && core.batch.is_empty()) {
+            return outcome;
+        }
+        self.settle(core);
+        attempt(core)
+    }
+
     /// Takes the events there are, so that one channel which always has something to read keeps none
     /// of the others waiting.
     pub(super) fn glance(&self, core: &mut Core) {
@@ -144,7 +167,7 @@ impl Driver {
     }
 
     /// Drives once, for a thread that polls and does not wait; unless somebody just did. Where the background thread
-    /// is there, it is asked to leave that to this one.
+    /// is there, it is asked to leave that to this one, if no tasks need it.
     pub(crate) fn look(&self, core: &mut Core) {
         let now = now();
         let just_polled = now.saturating_duration_since(core.seat.polled) < LOOK;
@@ -152,7 +175,9 @@ impl Driver {
             return;
         }
         if core.seat.poller.is_none() {
-            core.seat.looked_for |= core.seat.call_background(&self.waker);
+            if core.seat.tasks.is_empty() {
+                core.seat.looked_for |= core.seat.call_background(&self.waker);
+            }
             return;
         }
         self.glance(core);

@@ -21,16 +21,31 @@ impl<'a> Held<'a> {
         Held { driver, core, in_panic: thread::panicking() }
     }
 
-    /// Waits until notified, for as long as `time` (`None`: for ever), without the lock.
+    /// Waits until notified, for as long as `time` (`None`: for ever), without the lock. Perhaps not at all, as threads
+    /// may wake up for no reason.
     pub(super) fn wait(&mut self, condvar: &Condvar, time: Option<Duration>) {
+        if self.seat.tasks.any_due() {
+            return self.released(|| ());
+        }
         self.core = self.core.take().map(|core| sync::wait(condvar, core, time));
     }
 
     /// Does something without the lock.
     pub(super) fn released(&mut self, f: impl FnOnce()) {
-        self.core = None;
+        self.release();
         f();
         self.core = Some(sync::lock(&self.driver.core));
+    }
+
+    /// Gives the lock back, and wakes the tasks that are to be.
+    fn release(&mut self) {
+        while let Some(mut core) = self.core.take() {
+            let Some(waker) = core.seat.tasks.pop_due() else { break };
+            let more = core.seat.tasks.any_due();
+            drop(core);
+            waker.wake();
+            self.core = more.then(|| sync::lock(&self.driver.core));
+        }
     }
 }
 
@@ -41,6 +56,7 @@ impl Drop for Held<'_> {
             let core = self.core.get_or_insert_with(|| sync::lock(&driver.core));
             driver.break_off(core);
         }
+        self.release();
     }
 }
 

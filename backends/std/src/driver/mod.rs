@@ -1,5 +1,5 @@
 //! Who runs the engine: the thread that waits or looks in, else the one that posts, else a
-//! thread in the background.
+//! thread in the background; that one, too, while async tasks wait.
 //!
 //! One lock guards the engine and its sockets ([`Core`]); `Held` is having it. Whoever has it may turn the
 //! engine.
@@ -11,6 +11,7 @@
 //! | `bell` | who is woken, by what |
 //! | `batch` | posts that are put off, to be written together |
 //! | `background` | the thread in the background |
+//! | `tasks` | async tasks that wait |
 //!
 //! `tests/loom` runs all of it, as it is, in every interleaving of a few threads.
 
@@ -19,6 +20,7 @@ mod batch;
 mod bell;
 mod handover;
 mod held;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +30,7 @@ pub(crate) use held::Held;
 use crate::poller::{Poller, Waker};
 use crate::sync::{Condvar, Mutex, now, thread};
 use crate::transport::Sockets;
-use crate::{Host, Message, PostError, Received};
+use crate::{Host, Message, PostError, Received, Stopped};
 use batch::Batch;
 use bell::PoolBell;
 use handover::Seat;
@@ -84,12 +86,14 @@ impl Driver {
         let pool_bell = PoolBell::new(waker.clone());
         pool.set_waker(pool_bell.clone().into());
         let start = now();
+        let mut seat = Seat::new(poller, start);
+        let room = seat.tasks.new_bell(&waker);
         let driver = Arc::new(Driver {
             core: Mutex::new(Core {
                 engine: Engine::new(pool.clone(), &options.protocol),
                 sockets,
                 deadline: None,
-                seat: Seat::new(poller, start),
+                seat,
                 batch: Batch::default(),
                 stopped: false,
                 broken: false,
@@ -97,7 +101,7 @@ impl Driver {
             }),
             pool,
             pool_bell,
-            room: Bell::new(waker.clone()),
+            room,
             background: Condvar::new(),
             waker,
             start,
@@ -109,7 +113,7 @@ impl Driver {
     }
 
     pub(crate) fn new_bell(&self) -> Arc<Bell> {
-        Bell::new(self.waker.clone())
+        self.lock().seat.tasks.new_bell(&self.waker)
     }
 
     pub(crate) fn room(&self) -> &Arc<Bell> {
@@ -186,6 +190,18 @@ impl Driver {
         self.take_received(core, group)
     }
 
+    /// As [`receive`](Driver::receive); `Stopped` when there is nothing, and never will be.
+    pub(crate) fn receive_or_stop(
+        &self,
+        core: &mut Core,
+        group: GroupId,
+    ) -> Option<Result<Received, Stopped>> {
+        match self.receive(core, group) {
+            Some(received) => Some(Ok(received)),
+            None => core.stopped().then_some(Err(Stopped)),
+        }
+    }
+
     fn take_received(&self, core: &mut Core, group: GroupId) -> Option<Received> {
         let received = core.engine.receive(group)?;
         if let Received::Notice(notice) = &received
@@ -234,7 +250,7 @@ impl Driver {
             self.turn(&mut core);
         }
         core.stopped = true;
-        self.ring_all(&core);
+        self.ring_all(&mut core);
     }
 
     /// A panic came out of the engine, or of what it runs on: it is stopped as it is.
@@ -247,7 +263,7 @@ impl Driver {
     }
 
     /// Lets every thread look again.
-    fn ring_all(&self, core: &Core) {
+    fn ring_all(&self, core: &mut Core) {
         if planted!(StopsInSilence) {
             return;
         }

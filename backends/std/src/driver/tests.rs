@@ -1,9 +1,10 @@
-//! A panic under the lock, which a model cannot unwind.
+//! What no model shows: a panic under the lock, which it cannot unwind, and what is left of dropped tasks.
 
 use super::Driver;
 use crate::{Engine, Status, Stopped};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -54,6 +55,24 @@ fn a_panic_of_who_drives_lets_everybody_return() {
             None::<()>
         });
     });
+}
+
+#[test]
+fn a_dropped_wait_leaves_nothing() {
+    let engine = Engine::new().unwrap();
+    let group = engine.group().unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut waits: Vec<_> = (0..3).map(|_| Box::pin(group.receive_async())).collect();
+    for wait in &mut waits {
+        // Twice, as an executor may.
+        assert!(wait.as_mut().poll(&mut context).is_pending());
+        assert!(wait.as_mut().poll(&mut context).is_pending());
+    }
+    let is_empty = || engine.driver().lock().seat.tasks.is_empty();
+    drop(waits.pop());
+    assert!(!is_empty());
+    drop(waits);
+    assert!(is_empty());
 }
 
 #[test]

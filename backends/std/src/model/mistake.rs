@@ -47,6 +47,8 @@ mistakes! {
     StopsInSilence,
     /// The last handle is dropped, and nobody told.
     IsReleasedInSilence,
+    /// Tasks are not woken by what they wait for.
+    TasksAreNotRung,
     /// A panic is no concern of others.
     PanicsInSilence,
 }

@@ -53,5 +53,6 @@ mistakes! {
     ForgetsWhatCameBack: a_message_that_comes_back_during_a_turn_is_not_overlooked;
     StopsInSilence: stopping_lets_who_polls_and_who_sleeps_return stopping_ends_a_wait_for_a_message;
     IsReleasedInSilence: an_engine_without_channels_ends_with_its_last_handle;
+    TasksAreNotRung: a_task_is_woken_while_nobody_waits a_task_that_waits_for_a_message_gets_the_one_that_comes_back;
     PanicsInSilence: a_panic_under_the_lock_lets_everybody_return;
 }

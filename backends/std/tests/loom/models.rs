@@ -2,6 +2,7 @@
 //! threads end is most of what is checked, for loom finds whoever is left waiting.
 
 use crate::support::*;
+use loom::future::block_on;
 use loom::thread::JoinHandle;
 use std::time::Duration;
 use tofu_std::model::break_off;
@@ -276,6 +277,135 @@ fn who_looks_in_and_then_waits_misses_nothing() {
         // Nobody waits any more: the background thread writes it.
         link.wire.frames(1);
         done();
+    });
+}
+
+#[test]
+fn a_task_is_woken_while_nobody_waits() {
+    check(|| {
+        let engine = engine(8);
+        let mut link = Link::new(&engine);
+        go();
+        let task = spawn_task(&link.group);
+        link.wire.send(&frame(Opcode::Signal));
+        assert!(matches!(task.join().unwrap(), Received::Peer(_)));
+        // It has gone, and what is posted is written nevertheless.
+        link.post_signals(3);
+        link.wire.frames(3);
+        done();
+    });
+}
+
+#[test]
+fn a_task_is_woken_while_another_thread_comes_and_goes() {
+    check(|| {
+        let engine = engine(8);
+        let (link, other) = (Link::new(&engine), engine.group().unwrap());
+        go();
+        let (task, waiter) = (spawn_task(&link.group), spawn_receiver(&other));
+        other.update_receiver(None).unwrap();
+        assert_update(&waiter.join().unwrap());
+        link.wire.send(&frame(Opcode::Signal));
+        assert!(matches!(task.join().unwrap(), Received::Peer(_)));
+        done();
+    });
+}
+
+#[test]
+fn a_task_is_woken_while_another_thread_looks_in() {
+    check(|| {
+        let engine = engine(8);
+        let (link, other) = (Link::new(&engine), engine.group().unwrap());
+        go();
+        let task = spawn_task(&link.group);
+        link.wire.send(&frame(Opcode::Signal));
+        assert!(other.try_receive().unwrap().is_none());
+        assert!(matches!(task.join().unwrap(), Received::Peer(_)));
+        done();
+    });
+}
+
+#[test]
+fn each_of_several_tasks_is_woken() {
+    check(|| {
+        let engine = engine(8);
+        let groups = [engine.group().unwrap(), engine.group().unwrap()];
+        go();
+        let tasks = groups.each_ref().map(spawn_task);
+        for (group, task) in groups.iter().zip(tasks) {
+            group.update_receiver(None).unwrap();
+            assert_update(&task.join().unwrap());
+        }
+        done();
+    });
+}
+
+#[test]
+fn tasks_of_one_group_share_what_it_receives() {
+    check(|| {
+        let engine = engine(8);
+        let group = engine.group().unwrap();
+        go();
+        let tasks = [&group, &group].map(spawn_task);
+        group.update_receiver(None).unwrap();
+        group.update_receiver(None).unwrap();
+        for task in tasks {
+            assert_update(&task.join().unwrap());
+        }
+        done();
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_a_message_gets_the_one_that_comes_back() {
+    check(|| {
+        let engine = engine(1);
+        let held = engine.get();
+        go();
+        let task = {
+            let engine = engine.clone();
+            spawn(move || block_on(engine.get_async()).is_some())
+        };
+        drop(held);
+        assert!(task.join().unwrap());
+        done();
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_room_is_woken_when_the_peer_reads() {
+    check(|| {
+        let engine = engine(4);
+        let mut link = Link::new(&engine);
+        let refused = link.fill();
+        go();
+        let group = link.group.clone();
+        let task = spawn(move || block_on(group.post_async(refused)).is_ok());
+        link.wire.full_frames(2);
+        assert!(task.join().unwrap());
+        done();
+    });
+}
+
+#[test]
+fn stopping_lets_tasks_return() {
+    check(|| {
+        let engine = engine(1);
+        let (held, group) = (engine.get(), engine.group().unwrap());
+        go();
+        let receiver = {
+            let group = group.clone();
+            spawn(move || block_on(group.receive_async()).err())
+        };
+        let getter = {
+            let engine = engine.clone();
+            spawn(move || block_on(engine.get_async()).is_none())
+        };
+        engine.stop();
+        assert_eq!(receiver.join().unwrap(), Some(Stopped));
+        assert!(getter.join().unwrap());
+        done();
+        drop(held);
     });
 }
 

@@ -1,6 +1,7 @@
 //! What the models share: how they are explored, and what they begin with.
 
 use crate::mistakes::make_mistake;
+use loom::future::block_on;
 use loom::model::Builder;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
@@ -209,6 +210,12 @@ pub(crate) fn receive(group: &ChannelGroup) -> Received {
 pub(crate) fn spawn_receiver(group: &ChannelGroup) -> JoinHandle<Received> {
     let group = group.clone();
     spawn(move || receive(&group))
+}
+
+/// A task that waits for the next thing a group receives, on a thread of its own.
+pub(crate) fn spawn_task(group: &ChannelGroup) -> JoinHandle<Received> {
+    let group = group.clone();
+    spawn(move || block_on(group.receive_async()).expect("the engine runs"))
 }
 
 /// A thread that waits for a message from the pool; whether it got one.
