@@ -220,9 +220,20 @@ impl<P: Platform> Channel<P> {
         self.phase != Phase::AwaitHello
     }
 
-    /// Whether it may have something to read that is not read yet for our own sake.
+    /// Whether it may have something to read that is not read yet for our own sake, and not because its peer takes no
+    /// answers.
     pub(crate) fn waits(&self) -> bool {
-        self.held || self.place != Place::None
+        self.place != Place::None || (self.held && self.unread != PerClass::default())
+    }
+
+    /// Whether it has something to send that the transport would take, as far as we know.
+    pub(crate) fn may_send(&self) -> bool {
+        !self.write_blocked && !self.tx.is_empty() && self.send_failed.is_none()
+    }
+
+    /// Whether a ByeRequest was posted, and its answer is awaited.
+    pub(crate) fn asked_to_close(&self) -> bool {
+        matches!(self.bye, Bye::Requested | Bye::Sent)
     }
 
     /// Whether it is read, where others have the staging buffer, without that.

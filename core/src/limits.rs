@@ -8,6 +8,10 @@ use core::fmt;
 /// The text header that announces an engine's limits.
 pub const LIMITS: &str = "~limits";
 
+/// By how much an announcement makes text headers longer at most: its line, and the end of a last line that has none.
+pub(crate) const LIMITS_LINE: usize =
+    LIMITS.len() + ":headers=65535,body=65535\r\n".len() + "\r\n".len();
+
 /// Room for a few text headers, where there is little.
 const SOME_HEADERS: usize = 256;
 /// Room for the text headers of a usual HelloRequest: its address, and what its engine can take.

@@ -238,13 +238,8 @@ impl<P: Platform> Message<P> {
 
     /// Removes every text header of this name.
     pub fn remove_headers(&mut self, name: &str) {
-        self.remove_headers_before(name, self.text_len());
-    }
-
-    /// Removes the text headers of this name that begin before `end`, in one pass.
-    fn remove_headers_before(&mut self, name: &str, end: usize) {
         let (mut read, mut kept) = (0, 0);
-        while let Some((start, len)) = self.find_line(name, read).filter(|&(at, _)| at < end) {
+        while let Some((start, len)) = self.find_line(name, read) {
             self.move_payload(read..start, kept);
             kept += start - read;
             read = start + len;
@@ -271,7 +266,7 @@ impl<P: Platform> Message<P> {
     /// Replaces every text header of this name by one.
     ///
     /// # Errors
-    /// As [`Message::add_header`]; nothing is removed then.
+    /// As [`Message::add_header`]; nothing is removed then, but for a value that is not displayed alike twice.
     pub fn set_header_display(
         &mut self,
         name: &str,
@@ -287,15 +282,28 @@ impl<P: Platform> Message<P> {
         value: &dyn fmt::Display,
         most: u16,
     ) -> Result<(), MessageError> {
-        let before = self.text_len();
-        self.add_displayed(name, value)?;
-        if self.text_len() - self.text().repeated_len(name) > most.into() {
-            self.cut_text(before);
+        let len = Sink::display(value, &mut []).ok_or(TextError::InvalidValue)?;
+        let kept = self.text_len() - self.text().len_of(name);
+        let text_len = kept.saturating_add(self.line_len(name, len));
+        if text_len > most.into() {
             return Err(MessageError::HeadersTooLong);
         }
-        // The new line is the last.
-        self.remove_headers_before(name, before);
-        Ok(())
+        // Once there is room, what is replaced can make it.
+        let frame_len = HEADER_LEN + text_len + self.body_len();
+        self.reserve(frame_len, MessageError::HeadersTooLong)?;
+        self.remove_headers(name);
+        self.add_displayed(name, value)
+    }
+
+    /// The bytes that a line of text headers adds.
+    fn line_len(&self, name: &str, value_len: usize) -> usize {
+        // A peer may have left the last line end away.
+        let end = if self.is_open() { 2 } else { 0 };
+        name.len().saturating_add(value_len).saturating_add(":\r\n".len() + end)
+    }
+
+    fn is_open(&self) -> bool {
+        !self.text().is_empty() && !self.text().as_bytes().ends_with(b"\r\n")
     }
 
     /// The body.
@@ -368,11 +376,8 @@ impl<P: Platform> Message<P> {
 
     /// Appends the line `name:value` and returns the room for the value.
     fn insert_line(&mut self, name: &str, value_len: usize) -> Result<&mut [u8], MessageError> {
-        let line_len = name.len().saturating_add(value_len).saturating_add(":\r\n".len());
+        let (open, line_len) = (self.is_open(), self.line_len(name, value_len));
         let start = HEADER_LEN + self.text_len();
-        // A peer may have left the last line end away.
-        let open = !self.text().is_empty() && !self.text().as_bytes().ends_with(b"\r\n");
-        let line_len = line_len.saturating_add(if open { 2 } else { 0 });
         let text_len = self.text_len().saturating_add(line_len);
         let section = u16::try_from(text_len).map_err(|_| MessageError::HeadersTooLong)?;
         let frame_len = HEADER_LEN + text_len + self.body_len();

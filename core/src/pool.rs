@@ -232,13 +232,14 @@ impl<P: Platform> Pool<P> {
     /// first needed. A second call for the same size adds to it. Ignored: a size below a header's, what is
     /// beyond the platform's number of classes or messages, and a new size after the first message was taken.
     pub fn add_class(&self, size: usize, capacity: u16) {
-        self.state.with(|state| {
-            let room = state.unused_capacity();
-            if let Some(class) = state.find_class(size) {
-                class.capacity = class.capacity.saturating_add(capacity.min(room));
-            }
+        let waker = self.state.with(|state| {
+            let room = capacity.min(state.unused_capacity());
+            let class = if room > 0 { state.find_class(size)? } else { return None };
+            class.capacity = class.capacity.saturating_add(room);
             self.note(state);
+            state.wakes()
         });
+        wake(waker.flatten());
     }
 
     /// Gives the pool one more buffer, in the size class of its length.
@@ -249,15 +250,16 @@ impl<P: Platform> Pool<P> {
     pub fn donate(&self, buffer: P::Buffer) -> Result<(), P::Buffer> {
         let size = buffer.len();
         let mut buffer = Some(buffer);
-        self.state.with(|state| {
-            let room = state.unused_capacity() > 0;
-            let class = state.find_class(size).filter(|class| room && class.capacity < u16::MAX)?;
+        let waker = self.state.with(|state| {
+            let class = if state.unused_capacity() > 0 { state.find_class(size) } else { None };
+            let class = class.filter(|class| class.capacity < u16::MAX)?;
             buffer = class.free.push(buffer.take()?).err();
             class.capacity += u16::from(buffer.is_none());
             class.created += u16::from(buffer.is_none());
             self.note(state);
-            Some(())
+            state.wakes()
         });
+        wake(waker.flatten());
         buffer.map_or(Ok(()), Err)
     }
 
@@ -343,13 +345,26 @@ impl<P: Platform> Pool<P> {
         self.has_room(class, held.saturating_add(free / 8), 0)
     }
 
-    /// Notes in a message, which may be another pool's, in which of this pool's classes it counts: the
-    /// largest if it is too long for all. Whether it may join `held` of each class on one of so many
+    /// Whether nothing came back since somebody was refused.
+    #[inline(never)] // Rarely.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.state.with(|state| state.starved).unwrap_or(true)
+    }
+
+    /// Notes in a message, which may be another pool's and may yet grow by so many bytes, in which of this pool's
+    /// classes it counts: the largest if it is too long for all. Whether it may join `held` of each class on one of so many
     /// channels: the first always, each further one while more are spare than that. If not, the
     /// waker is called at the next return.
-    pub(crate) fn admit(&self, message: &mut Message<P>, held: &PerClass, channels: u32) -> bool {
+    pub(crate) fn admit(
+        &self,
+        message: &mut Message<P>,
+        growth: usize,
+        held: &PerClass,
+        channels: u32,
+    ) -> bool {
         let last = self.stocks().count().saturating_sub(1);
-        let class = self.class_of(message.capacity()).min(last);
+        let len = message.capacity().max(message.frame_len() + growth);
+        let class = self.class_of(len).min(last);
         message.set_class(class);
         match count(held, class).checked_sub(1) {
             Some(others) => self.has_room(class, others, channels),
@@ -367,9 +382,7 @@ impl<P: Platform> Pool<P> {
         let Some((unwanted, waker)) = given else { return };
         // Outside the lock: neither a deallocation nor a waker may run inside.
         drop(unwanted);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     /// Takes back what `next` yields, under one lock as far as it can.
@@ -392,14 +405,19 @@ impl<P: Platform> Pool<P> {
                 (odd, if came_back { state.wakes() } else { None })
             });
             let Some((odd, waker)) = given else { return };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            wake(waker);
             // Another pool's, or the platform's: it goes there outside the lock.
             if odd.is_none() {
                 return;
             }
         }
+    }
+}
+
+/// Without the lock: a waker may run anything.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
@@ -553,6 +571,18 @@ mod tests {
         assert!(Pool::<Poor>::get_shared(&pool, 64, &[1; 4]).is_err());
         assert_eq!(pool.free(), 1);
         assert!(Pool::<Poor>::get_shared(&pool, 64, &[0; 4]).is_ok());
+    }
+
+    #[test]
+    fn what_there_is_no_place_for_makes_no_size() {
+        let pool = Pool::<Poor>::new();
+        for _ in 0..8 {
+            assert!(pool.donate(vec![0; 128].into_boxed_slice()).is_ok());
+        }
+        assert!(pool.donate(vec![0; 4096].into_boxed_slice()).is_err(), "it is full");
+        pool.add_class(4096, 1);
+        pool.add_class(128, 1);
+        assert_eq!((pool.largest(), pool.capacity()), (128, 8));
     }
 
     #[test]

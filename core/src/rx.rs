@@ -160,7 +160,7 @@ impl<P: Platform> Engine<P> {
                     read += count;
                     more = full;
                     self.touch(slot);
-                    if self.channels.get(slot).is_some_and(|channel| channel.bye == Bye::Sent) {
+                    if self.channels.get(slot).is_some_and(Channel::asked_to_close) {
                         self.extend_goodbye(slot);
                     }
                 }
@@ -263,9 +263,12 @@ impl<P: Platform> Engine<P> {
         match channel.place {
             Place::Reading | Place::ReadingLater | Place::AwaitNotice => true,
             Place::Parked(class) => unread(class) > 0,
-            Place::Blocked => self.waiting_in(index) > P::READ_AHEAD / 2,
-            // Unless it is its peer who does not take its answers.
-            Place::None | Place::Waiting => channel.held && channel.unread != PerClass::default(),
+            Place::Blocked => {
+                let owner = self.groups.get(index).and_then(|group| group.owner);
+                self.waiting_in(index) > P::READ_AHEAD / 2
+                    || owner.is_some_and(|owner| owner != slot && self.is_kept_waiting(owner))
+            }
+            Place::None | Place::Waiting => channel.waits(),
         }
     }
 
@@ -493,7 +496,7 @@ impl<P: Platform> Engine<P> {
         self.deliver(group, Item::Notice(notice));
     }
 
-    /// The peer may have much to say before it answers our goodbye, which is sent: that it does is progress.
+    /// The peer may have much to say before it takes our goodbye, and before it answers: that it does is progress.
     #[inline(never)] // Once, for a board.
     fn extend_goodbye(&mut self, slot: u32) {
         if self.channels.get(slot).is_some_and(|channel| channel.send_failed.is_none()) {

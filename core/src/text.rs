@@ -95,13 +95,12 @@ impl<'a> TextHeaders<'a> {
         Lines(self.0).count()
     }
 
-    /// The bytes of all lines of this name but the last, with their line ends.
-    pub(crate) fn repeated_len(&self, name: &str) -> usize {
-        let (mut rest, mut sum, mut last) = (*self, 0, 0);
+    /// The bytes of all lines of this name, with their line ends.
+    pub(crate) fn len_of(&self, name: &str) -> usize {
+        let (mut rest, mut sum) = (*self, 0);
         while let Some((start, len)) = rest.find_line(name) {
             rest = TextHeaders(rest.0.get(start + len..).unwrap_or_default());
-            sum += last;
-            last = len;
+            sum += len;
         }
         sum
     }

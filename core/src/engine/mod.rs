@@ -92,6 +92,8 @@ pub struct Engine<P: Platform> {
     /// Listeners that wait for a channel to end.
     waiting: List,
     timers: Timers,
+    /// Turns in a row that left news of the transport, while something was due.
+    behind: u32,
     pub(crate) now: Instant,
     /// Messages moved in this turn.
     pub(crate) moved: u32,
@@ -121,6 +123,7 @@ impl<P: Platform> Engine<P> {
             writing: List::new(Lane::Writing),
             waiting: List::new(Lane::Reading),
             timers: Timers::new(options),
+            behind: 0,
             now: Instant::ZERO,
             moved: 0,
             ids: 0,
@@ -160,7 +163,10 @@ impl<P: Platform> Engine<P> {
     /// Whether a [`turn`](Engine::turn) would find something to do without
     /// anything happening on the transport.
     pub fn has_work(&self) -> bool {
-        !self.reading.is_empty() || !self.reading_later.is_empty() || !self.writing.is_empty()
+        !self.reading.is_empty()
+            || !self.reading_later.is_empty()
+            || !self.writing.is_empty()
+            || (self.parked > 0 && !self.pool.is_starved())
     }
 
     /// Makes a channel group. `staging` is what bytes are read ahead into: 16 KiB make many small
@@ -180,7 +186,8 @@ impl<P: Platform> Engine<P> {
     }
 
     /// Ends a group: its listeners close, its connections send what was posted and close without a goodbye, so that their
-    /// peers are told `peer_disconnected`, and what it had not received is dropped. Gives its staging buffer back.
+    /// peers are told `peer_disconnected`, and what it had not received is dropped. Who waits for it is woken. Gives its
+    /// staging buffer back.
     ///
     /// # Errors
     /// [`Status::InvalidGroup`] when it is gone already.
@@ -188,7 +195,9 @@ impl<P: Platform> Engine<P> {
         let index = self.group_index(id).ok_or(Status::InvalidGroup)?;
         if let Some(group) = self.groups.get_mut(index) {
             group.updates = 0;
-            group.waker = None;
+            if let Some(waker) = group.waker.take() {
+                waker.wake();
+            }
         }
         while let Some(item) = self.pop_item(index) {
             self.account_received(index, item);
@@ -229,7 +238,8 @@ impl<P: Platform> Engine<P> {
     }
 
     /// Wakes the receiver of a group: with a message, which it receives as
-    /// [`Received::Returned`], or without, as a notice; both `receiver_update`.
+    /// [`Received::Returned`], or without, as a notice; both `receiver_update`. Of several without a message the next comes
+    /// once the last was received, behind what came meanwhile.
     ///
     /// # Errors
     /// [`Status::InvalidGroup`] when it is gone, [`Status::ShutdownStarted`] when the engine is
@@ -350,20 +360,20 @@ impl<P: Platform> Engine<P> {
         let notices = 2 * P::Channels::CAPACITY + 2 * P::Groups::CAPACITY;
         let kept = notices + P::FreeList::CAPACITY;
         let available = self.nodes.available();
-        // A platform without places for them is known to the compiler. Some of the own have theirs.
-        let has_places = P::Nodes::CAPACITY > kept;
-        if has_places && (available > kept || available + self.count_own() > kept) {
+        // A platform without places for them is known to the compiler. What is used may be the others' part.
+        let places = P::Nodes::CAPACITY.saturating_sub(kept);
+        if places > 0 && (available > kept || self.count_foreign() < places) {
             Ok(())
         } else {
             Err(Status::PoolEmpty)
         }
     }
 
-    /// How many of the pool's own messages wait in queues.
+    /// How many messages that are not the pool's own wait in queues.
     #[cold]
-    fn count_own(&self) -> usize {
+    fn count_foreign(&self) -> usize {
         let messages = self.nodes.iter().filter_map(Node::message);
-        messages.filter(|message| message.is_of(&self.pool)).count()
+        messages.filter(|message| !message.is_of(&self.pool)).count()
     }
 
     /// Puts something into a group's queue and wakes its receiver.
@@ -442,9 +452,11 @@ impl<P: Platform> Engine<P> {
         let Some(slot) = list.pop_front(self.channels.as_mut_slice()) else { return };
         self.count_unparked(index);
         if let Some(channel) = self.channels.get_mut(slot) {
-            channel.place = Place::None;
+            channel.place = Place::Reading;
         }
-        self.enqueue_read(slot);
+        // At the front: else what came back for it would be taken by those whose own messages were just received,
+        // each time.
+        self.reading.push_front(self.channels.as_mut_slice(), slot);
     }
 
     /// With the last that waits, the episode of an empty pool ends.

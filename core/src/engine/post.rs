@@ -7,6 +7,7 @@ use crate::bounds::{BOUNDS, Bounds};
 use crate::channel::{Bye, Phase, Side};
 use crate::group::GroupId;
 use crate::header::{ChannelNumber, Header, Opcode, Role};
+use crate::limits::LIMITS_LINE;
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::pool::PerClass;
@@ -170,7 +171,7 @@ impl<P: Platform> Engine<P> {
         let slot =
             self.open_channel(group, side, Phase::Posted, bounds).ok_or(Status::PoolEmpty)?;
         self.complete_id(message);
-        self.pool.admit(message, &PerClass::default(), 0);
+        self.pool.admit(message, 0, &PerClass::default(), 0);
         if let Some(channel) = self.channels.get_mut(slot) {
             channel.id = message.id();
             message.set_channel(channel.number);
@@ -201,7 +202,9 @@ impl<P: Platform> Engine<P> {
         if channel.group != Some(group) {
             return Err(Status::InvalidGroup);
         }
-        message.check(channel.peer_limits)?;
+        if opcode != Opcode::ByeSignal {
+            message.check(channel.peer_limits)?;
+        }
         if self.stopping {
             return Err(Status::ShutdownStarted);
         }
@@ -221,10 +224,12 @@ impl<P: Platform> Engine<P> {
                 return Err(Status::NotAllowed);
             }
             self.check_nodes(message)?;
-            if !self.pool.admit(message, &channel.unsent, self.channels.used()) {
+            let greets = opcode == Opcode::HelloResponse;
+            let growth = if greets { LIMITS_LINE } else { 0 };
+            if !self.pool.admit(message, growth, &channel.unsent, self.channels.used()) {
                 return Err(Status::PoolEmpty);
             }
-            if opcode == Opcode::HelloResponse {
+            if greets {
                 // With our own limits in it, it still has to fit the peer's.
                 let most = channel.peer_limits.headers;
                 message.announce(channel.bounds.limits, most).map_err(|error| error.status())?;

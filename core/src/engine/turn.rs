@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::platform::Platform;
 use crate::queue::{Item, Notice};
 use crate::rx::link_of;
+use crate::storage::Table;
 use crate::timer::Timer;
 use crate::transport::{Close, Link, Ready, Transport};
 use crate::{Instant, Status};
@@ -16,6 +17,8 @@ use core::task::Poll;
 
 /// The most events of the transport one turn looks at.
 const EVENTS_PER_TURN: u32 = 1024;
+/// The most news of one link that wait at a time: that it is open, readable and writable.
+const NEWS: u32 = 3;
 /// The most connections one listener accepts before others get their turn.
 const ACCEPTS: u32 = 16;
 
@@ -64,7 +67,7 @@ impl<P: Platform> Engine<P> {
         self.resume_parked();
         // After reading: what has arrived is not late, however late we are.
         let mut first_due = self.first_due();
-        if self.now >= first_due {
+        if self.now >= first_due && !self.is_behind(more_events) {
             self.expire(io);
             first_due = self.first_due();
         }
@@ -100,6 +103,17 @@ impl<P: Platform> Engine<P> {
             self.take_event(link, ready, io);
         }
         true
+    }
+
+    /// Whether news may be left that were there when something became due. A transport that has always more keeps no
+    /// timeout from its end: after so many turns all of those have been seen.
+    fn is_behind(&mut self, more_events: bool) -> bool {
+        // The compiler knows of small tables.
+        let may_be = P::Channels::CAPACITY > (EVENTS_PER_TURN / NEWS) as usize;
+        let all = self.channels.used().saturating_mul(NEWS) / EVENTS_PER_TURN;
+        let is_behind = may_be && more_events && self.behind < all;
+        self.behind = if is_behind { self.behind + 1 } else { 0 };
+        is_behind
     }
 
     // Else a turn without news takes longer on a host.
@@ -169,6 +183,7 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    #[inline(never)] // Rarely.
     fn expired(&mut self, slot: u32, timer: Timer, io: &mut impl Transport) {
         let Some(channel) = self.channels.get_mut(slot) else {
             return;
@@ -177,12 +192,14 @@ impl<P: Platform> Engine<P> {
         if of_phase {
             channel.phase_timer = None;
         }
-        let (waits, send_failed) = (channel.waits(), channel.send_failed);
-        // It may well have said something, which we are not ready to read.
+        let send_failed = channel.send_failed;
+        // It may well have said something, which we are not ready to read; or would take something, if we came to it.
         let in_time = match timer {
-            Timer::Hello | Timer::Frame | Timer::Idle => waits,
-            Timer::Bye => self.is_kept_waiting(slot),
-            Timer::Connect | Timer::Retry | Timer::Send => false,
+            Timer::Hello | Timer::Frame => channel.waits(),
+            Timer::Idle => channel.waits() || channel.may_send(),
+            Timer::Send => channel.may_send(),
+            Timer::Bye => channel.may_send() || self.is_kept_waiting(slot),
+            Timer::Connect | Timer::Retry => false,
         };
         let reason = match timer {
             _ if in_time && of_phase => return self.start_phase_timer(slot, timer),

@@ -87,3 +87,19 @@ fn what_is_received_has_its_place_however_many_foreign_messages_wait() {
     assert_eq!((received, returned, closed), (16, FOREIGN, 2));
     assert_eq!(engine.channels(), 0);
 }
+
+#[test]
+fn notices_that_wait_take_no_place_of_a_foreign_message() {
+    let mut engine = Engine::new(pool(), &Options::DEFAULT);
+    let group = engine.open_group(vec![0; 4096].into_boxed_slice()).unwrap();
+    let mut io = Peers::new(2);
+    let channels = [(); 2].map(|()| {
+        let mut hello = engine.get().unwrap();
+        hello.connect_to("mem|peer").unwrap();
+        engine.post(group, hello).unwrap().channel
+    });
+    settle(&mut engine, &mut io);
+    io.peers.iter_mut().for_each(|peer| peer.deaf = true);
+    engine.update_receiver(group, None).unwrap();
+    assert_eq!(post_all(&mut engine, group, channels).0, FOREIGN);
+}

@@ -4,11 +4,13 @@
 
 mod crowds;
 mod foreign;
+mod limits;
 mod lines;
 mod link_failures;
 mod shares;
 mod staging;
 mod timeouts;
+mod wakes;
 
 use core::fmt;
 use core::task::Poll;

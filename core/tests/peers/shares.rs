@@ -1,7 +1,9 @@
 //! Nobody starves the others: who sends all the time, who never reads, who brings a byte at a time.
 
-use super::{BUDGET, Rig, frame};
-use tofu_core::{Opcode, Received, Status};
+use super::{BUDGET, Peers, Rig, frame};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use tofu_core::{Engine, Instant, LocalLock, Message, Opcode, Options, Pool, Received, Status};
 
 /// Peers beside one that asks and waits.
 const CROWD: usize = 62;
@@ -128,4 +130,103 @@ fn what_cannot_be_sent_makes_room_for_what_was_received_before() {
     let Some(Received::Notice(notice)) = rig.receive() else { panic!("no last word") };
     assert_eq!(notice.status, Status::ChannelClosed);
     assert_eq!(notice.reason, Status::PeerDisconnected);
+}
+
+tofu_core::platform! {
+    struct Small {
+        buffer: Box<[u8]>,
+        pool: Rc<Pool<Small>>,
+        lock: LocalLock,
+        classes: 2,
+        messages: 64,
+        channels: 4,
+        groups: 2,
+    }
+    allocate: |len| Some(vec![0; len].into_boxed_slice()),
+}
+
+fn small_engine(classes: &[(usize, u16)]) -> Engine<Small> {
+    let pool = Pool::new();
+    for &(size, count) in classes {
+        pool.add_class(size, count);
+    }
+    Engine::new(Rc::new(pool), &Options::DEFAULT)
+}
+
+fn settle(engine: &mut Engine<Small>, io: &mut Peers) {
+    while engine.turn(Instant::ZERO, io, BUDGET).more || !io.ready.is_empty() {}
+}
+
+/// How much is received from two peers that have always more to say, on channels of so many groups, by an application
+/// that holds on to the last `held` messages.
+fn race(messages: u16, held: usize, groups: usize) -> [u32; 2] {
+    let mut engine = small_engine(&[(512, messages)]);
+    let groups: Vec<_> =
+        (0..groups).map(|_| engine.open_group(vec![0; 64].into_boxed_slice()).unwrap()).collect();
+    let mut io = Peers::new(2);
+    let channels = [0, 1].map(|nth| {
+        let mut hello = engine.get().unwrap();
+        hello.connect_to("mem|peer").unwrap();
+        let channel = engine.post(groups[nth % groups.len()], hello).unwrap().channel;
+        settle(&mut engine, &mut io);
+        channel
+    });
+    for peer in 0..2 {
+        io.peers[peer].floods = true;
+        io.send(peer, &frame(Opcode::Signal, 7, &[1; 40]));
+    }
+    let (mut count, mut kept) = ([0; 2], VecDeque::new());
+    for _ in 0..2_000 {
+        engine.turn(Instant::ZERO, &mut io, BUDGET);
+        for &group in &groups {
+            while let Some(received) = engine.receive(group) {
+                let Received::Peer(message) = received else { continue };
+                count[usize::from(message.channel() == channels[1])] += 1;
+                kept.push_back(message);
+            }
+        }
+        kept.drain(..kept.len().saturating_sub(held));
+    }
+    count
+}
+
+#[test]
+fn who_waits_for_a_message_gets_what_comes_back_before_who_does_not() {
+    for groups in [1, 2] {
+        for messages in 1..=8 {
+            for held in 0..usize::from(messages) {
+                let count = race(messages, held, groups);
+                let [less, more] = [count.iter().min(), count.iter().max()].map(Option::unwrap);
+                let case = format!("{groups} groups, {messages} messages, {held} held");
+                assert!(less * 4 >= *more, "{case}: {less} and {more}");
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_to_hello_count_in_the_size_they_grow_to() {
+    let mut engine = small_engine(&[(64, 16), (512, 16)]);
+    let group = engine.open_group(vec![0; 64].into_boxed_slice()).unwrap();
+    let mut io = Peers::new(1);
+    let mut welcome = engine.get().unwrap();
+    welcome.listen_on("mem|here").unwrap();
+    engine.post(group, welcome).unwrap();
+    settle(&mut engine, &mut io);
+    io.peers[0].deaf = true;
+    io.send(0, &frame(Opcode::HelloRequest, 1, b""));
+    settle(&mut engine, &mut io);
+    let channel = std::iter::from_fn(|| engine.receive(group)).last().unwrap().channel();
+    let mut answers = 0;
+    loop {
+        // It has no room for what the engine adds.
+        let mut answer: Message<Small> = engine.get().unwrap();
+        answer.prepare(Opcode::HelloResponse, channel).set_id(1);
+        answer.set_body([0; 48]).unwrap();
+        if engine.post(group, answer).is_err() {
+            break;
+        }
+        answers += 1;
+    }
+    assert!(answers <= 8, "{answers} of 16 large messages are one channel's");
 }
