@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Events taken from one poll.
-const EVENTS: usize = 1024;
+/// Events taken from one poll at most.
+pub(crate) const EVENTS: usize = 1024;
 /// The token of the waker; no link ever has it.
 pub(crate) const WAKE: Token = Token(usize::MAX);
 

@@ -315,6 +315,45 @@ fn a_post_waits_for_room_and_gives_up_in_time() {
     receiver.join().unwrap();
 }
 
+/// Stops an engine, some time into another thread's posts in a row.
+fn stop_after(time: Duration) {
+    let address = unique_mem_address();
+    let (engine, group) = engine_and_group();
+    listen(&group, &address);
+    let (channel, _) = pair(&group, &group, &address);
+    let posting = {
+        let group = group.clone();
+        thread::spawn(move || {
+            loop {
+                let Some(mut signal) = group.engine().get() else { continue };
+                signal.prepare(Opcode::Signal, channel);
+                let refused = group.post(signal).err().map(|error| error.status);
+                if refused.is_some_and(|status| status != Status::PoolEmpty) {
+                    return;
+                }
+            }
+        })
+    };
+    thread::sleep(time);
+    engine.stop();
+    posting.join().unwrap();
+    let mut ends = 0;
+    while let Ok(Some(received)) = group.wait_receive(None) {
+        if let Received::Notice(notice) = received {
+            let ended = notice.status == Status::ChannelClosed && notice.channel == channel;
+            ends += u32::from(ended);
+        }
+    }
+    assert_eq!(ends, 1);
+}
+
+#[test]
+fn stopping_ends_each_channel_once_while_another_thread_posts() {
+    for round in 0..100 {
+        stop_after(Duration::from_micros(20 * round));
+    }
+}
+
 #[test]
 fn stopping_wakes_everybody_and_hands_everything_back() {
     let (engine, group) = engine_and_group();

@@ -19,8 +19,11 @@ impl Driver {
         let mut core = self.lock();
         let bell = core.seat.tasks.new_bell(&self.waker);
         let (mut epoch, mut tick) = (core.seat.epoch(), TICK);
-        while !core.is_over() {
+        loop {
             self.flush_late(&mut core);
+            if core.is_over() {
+                return;
+            }
             if core.seat.is_left(epoch) {
                 epoch = core.seat.epoch();
                 self.rest(&mut core, Some(tick));

@@ -3,7 +3,7 @@
 use super::tasks::TaskBell;
 use crate::poller::Waker;
 use crate::sync::Condvar;
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::task::Wake;
 
@@ -58,26 +58,24 @@ impl Wake for Bell {
 /// Told by the pool that a message came back which somebody lacked. Any thread may drop a message,
 /// at any time, so this takes no lock.
 pub(super) struct PoolBell {
-    state: AtomicU8,
+    /// Somebody turns, and afterwards looks whether there is more to do.
+    turning: AtomicBool,
     waker: Arc<Waker>,
 }
 
-/// Somebody turns, and looks for [`CAME_BACK`] afterwards.
-const TURNING: u8 = 1;
-/// A message came back since then.
-const CAME_BACK: u8 = 2;
-
 impl PoolBell {
     pub(super) fn new(waker: Arc<Waker>) -> Arc<Self> {
-        Arc::new(PoolBell { state: AtomicU8::new(0), waker })
+        Arc::new(PoolBell { turning: AtomicBool::new(false), waker })
     }
 
-    /// Runs a turn. Whether a message came back meanwhile, perhaps too late for it.
-    pub(super) fn during<R>(&self, turn: impl FnOnce() -> R) -> (R, bool) {
-        self.state.swap(TURNING, Ordering::AcqRel);
+    /// Runs a turn, which gives messages back that wake nobody.
+    pub(super) fn silenced<R>(&self, turn: impl FnOnce() -> R) -> R {
+        self.turning.store(true, Ordering::Release);
         let result = turn();
-        let state = self.state.swap(0, Ordering::AcqRel);
-        (result, state & CAME_BACK != 0 && !planted!(ForgetsWhatCameBack))
+        if !planted!(StaysSilent) {
+            self.turning.store(false, Ordering::Release);
+        }
+        result
     }
 }
 
@@ -87,9 +85,8 @@ impl Wake for PoolBell {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let early = planted!(ComesBackTooLate).then(|| self.state.load(Ordering::Acquire));
-        let state = self.state.fetch_or(CAME_BACK, Ordering::AcqRel);
-        if early.unwrap_or(state) & TURNING == 0 {
+        // The pool said before this that something is there, under its lock, and who turns asks it after that.
+        if !self.turning.load(Ordering::Acquire) {
             self.waker.wake();
         }
     }

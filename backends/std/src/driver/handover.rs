@@ -10,7 +10,7 @@
 use super::bell::Bell;
 use super::tasks::Tasks;
 use super::{Core, Driver, Held};
-use crate::poller::{Poller, Waker};
+use crate::poller::{EVENTS, Poller, Waker};
 use crate::sync::Condvar;
 use crate::sync::atomic::Ordering;
 use crate::sync::now;
@@ -160,10 +160,15 @@ impl Driver {
     /// Takes the events there are, so that one channel which always has something to read keeps none
     /// of the others waiting.
     pub(super) fn glance(&self, core: &mut Core) {
-        let Some(poller) = &mut core.seat.poller else { return };
-        core.seat.epoch += 1;
-        poller.poll(Some(Duration::ZERO));
-        core.sockets.take_events(poller.events());
+        // What was there at first is soon taken, however much comes meanwhile.
+        for _ in 0..=core.engine.channels() / EVENTS {
+            let Some(poller) = &mut core.seat.poller else { return };
+            core.seat.epoch += 1;
+            poller.poll(Some(Duration::ZERO));
+            if core.sockets.take_events(poller.events()) < EVENTS {
+                return;
+            }
+        }
     }
 
     /// Drives once, for a thread that polls and does not wait; unless somebody just did. Where the background thread

@@ -246,6 +246,8 @@ impl Driver {
         if !core.broken {
             core.engine.shutdown();
         }
+        // What was put off is written or handed back.
+        core.batch.write();
         while core.pending() {
             self.turn(&mut core);
         }
@@ -301,10 +303,9 @@ impl Driver {
             return;
         }
         let now = self.engine_time(now());
-        let (turn, came_back) =
-            self.pool_bell.during(|| core.engine.flush(now, &mut core.sockets, BUDGET));
+        let turn = self.pool_bell.silenced(|| core.engine.flush(now, &mut core.sockets, BUDGET));
         core.deadline = turn.deadline;
-        self.tell_room(came_back);
+        self.tell_room();
         self.call_poller(core);
     }
 
@@ -328,32 +329,28 @@ impl Driver {
             return;
         }
         let now = self.engine_time(now);
-        let mut came_back = false;
+        if core.deadline.is_some_and(|deadline| deadline <= now) {
+            // Whoever has said something by now is not late.
+            self.glance(core);
+        }
         for _ in 0..TURNS {
-            let turn;
-            (turn, came_back) =
-                self.pool_bell.during(|| core.engine.turn(now, &mut core.sockets, BUDGET));
+            let turn = self.pool_bell.silenced(|| core.engine.turn(now, &mut core.sockets, BUDGET));
             core.deadline = turn.deadline;
-            let more = turn.more || came_back || core.sockets.has_news();
+            let more = turn.more || core.sockets.has_news();
             // What came is received first.
             if !more || turn.moved > 0 {
                 break;
             }
         }
-        self.tell_room(came_back);
+        self.tell_room();
     }
 
     fn engine_time(&self, now: Instant) -> tofu_core::Instant {
         tofu_core::Instant::ZERO.after(now.saturating_duration_since(self.start))
     }
 
-    /// Tells those who wait for a message or for room, after a turn; the engine itself if some
-    /// came back since.
-    fn tell_room(&self, came_back: bool) {
-        if came_back {
-            // It came after the last look at those who wait for it.
-            self.waker.wake();
-        }
+    /// Tells those who wait for a message or for room, after a turn.
+    fn tell_room(&self) {
         if !planted!(RoomIsNotRung) {
             self.room.ring_all();
         }

@@ -1,7 +1,10 @@
-//! What no model shows: a panic under the lock, which it cannot unwind, and what is left of dropped tasks.
+//! What no model shows: a panic under the lock, which it cannot unwind; what is left of dropped tasks; lateness.
 
 use super::Driver;
-use crate::{Engine, Status, Stopped};
+use crate::poller::EVENTS;
+use crate::{
+    ChannelGroup, ChannelNumber, Engine, LISTEN_ON, Opcode, Options, Received, Status, Stopped,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::task::{Context, Waker};
@@ -55,6 +58,50 @@ fn a_panic_of_who_drives_lets_everybody_return() {
             None::<()>
         });
     });
+}
+
+/// The channel of a new connection, and its number at the listener, which has greeted it.
+fn say_hello(group: &ChannelGroup, server: &ChannelGroup, address: &str) -> ChannelNumber {
+    let mut hello = group.engine().get().unwrap();
+    hello.connect_to(address).unwrap();
+    let channel = group.post(hello).unwrap().channel;
+    assert!(matches!(server.wait_receive(SOON), Ok(Some(Received::Peer(_)))));
+    channel
+}
+
+#[test]
+fn nobody_is_late_whose_news_are_not_taken_yet() {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    /// More connections than one poll has events for.
+    const CROWD: usize = EVENTS + 200;
+    rlimit::increase_nofile_limit(4 * CROWD as u64).unwrap();
+    let mut options = Options::default();
+    options.protocol.idle_timeout = Some(PATIENCE);
+    options.protocol.listener_channels = u16::MAX;
+    let server = Engine::with_options(options).unwrap().group().unwrap();
+    let mut welcome = server.engine().get().unwrap();
+    welcome.listen_on("tcp|127.0.0.1|0").unwrap();
+    server.post(welcome).unwrap();
+    let Ok(Some(Received::Returned(welcome, _))) = server.wait_receive(SOON) else { panic!() };
+    let address = welcome.text().get_str(LISTEN_ON).unwrap();
+    let group = Engine::new().unwrap().group().unwrap();
+    let channels: Vec<_> = (0..CROWD).map(|_| say_hello(&group, &server, address)).collect();
+    // The background thread polls by now.
+    thread::sleep(Duration::from_millis(200));
+    {
+        // With the first event it wants the lock, and does not get it before patience is at its end.
+        let _held = server.engine().driver().lock();
+        for &channel in &channels {
+            let mut signal = group.engine().get().unwrap();
+            signal.prepare(Opcode::Signal, channel);
+            group.post_wait(signal, SOON).unwrap();
+        }
+        thread::sleep(PATIENCE + Duration::from_millis(500));
+    }
+    for _ in 0..CROWD {
+        let received = server.wait_receive(SOON);
+        assert!(matches!(received, Ok(Some(Received::Peer(_)))), "{received:?}");
+    }
 }
 
 #[test]

@@ -39,10 +39,8 @@ mistakes! {
     RoomIsNotRung,
     /// Who turns while another polls leaves him work, and does not say so.
     LeavesWorkInSilence,
-    /// A returning message looks whether somebody turns before it says that it is back.
-    ComesBackTooLate,
-    /// What came back during a turn is forgotten.
-    ForgetsWhatCameBack,
+    /// After a turn, messages that come back wake nobody.
+    StaysSilent,
     /// Stopping wakes nobody.
     StopsInSilence,
     /// The last handle is dropped, and nobody told.

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) const EVENTS: usize = 1;
 pub(crate) const WAKE: Token = Token(usize::MAX);
 
 pub(crate) struct Poller {

@@ -86,9 +86,11 @@ impl Sockets {
         }
     }
 
-    /// Takes note of what the poll found.
-    pub(crate) fn take_events(&mut self, events: &mio::Events) {
+    /// Takes note of what the poll found. How many events that were.
+    pub(crate) fn take_events(&mut self, events: &mio::Events) -> usize {
+        let mut count = 0;
         for event in events {
+            count += 1;
             if event.token() == WAKE {
                 continue;
             }
@@ -97,6 +99,7 @@ impl Sockets {
                 Owner::Lingering(key) => self.lingering.report(key),
             }
         }
+        count
     }
 
     /// Whether [`next_ready`](Transport::next_ready) has something to tell.

@@ -49,8 +49,7 @@ mistakes! {
     NewsAreOverlooked: who_only_looks_takes_no_wake_up_from_who_waits;
     RoomIsNotRung: who_waits_for_a_message_gets_the_one_that_comes_back a_post_that_waits_for_room_is_woken_when_the_peer_reads;
     LeavesWorkInSilence: an_engine_talks_to_itself;
-    ComesBackTooLate: a_message_that_comes_back_during_a_turn_is_not_overlooked;
-    ForgetsWhatCameBack: a_message_that_comes_back_during_a_turn_is_not_overlooked;
+    StaysSilent: reading_goes_on_when_a_message_comes_back;
     StopsInSilence: stopping_lets_who_polls_and_who_sleeps_return stopping_ends_a_wait_for_a_message;
     IsReleasedInSilence: an_engine_without_channels_ends_with_its_last_handle;
     TasksAreNotRung: a_task_is_woken_while_nobody_waits a_task_that_waits_for_a_message_gets_the_one_that_comes_back;

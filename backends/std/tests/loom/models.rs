@@ -184,6 +184,25 @@ fn a_message_that_comes_back_during_a_turn_is_not_overlooked() {
 }
 
 #[test]
+fn who_waits_for_a_message_does_not_miss_one_that_comes_back_during_a_turn() {
+    check(|| {
+        let engine = engine(2);
+        let mut link = Link::new(&engine);
+        let held = engine.get();
+        let mut unpooled = engine.get_always();
+        unpooled.prepare(Opcode::Signal, link.channel);
+        go();
+        let waiter = spawn_getter(&engine);
+        let dropping = spawn(move || drop(held));
+        link.group.post(unpooled).unwrap();
+        assert!(waiter.join().unwrap());
+        link.wire.frames(1);
+        dropping.join().unwrap();
+        done();
+    });
+}
+
+#[test]
 fn a_post_that_waits_for_room_is_woken_when_the_peer_reads() {
     check_with(1, || {
         let engine = engine(4);
@@ -421,6 +440,32 @@ fn stopping_lets_who_polls_and_who_sleeps_return() {
             assert_eq!(waiter.join().unwrap(), Some(Stopped));
         }
         done();
+    });
+}
+
+#[test]
+fn stopping_ends_posts_that_are_put_off() {
+    check(|| {
+        let engine = engine(8);
+        let link = Link::new(&engine);
+        let messages: Vec<_> = (0..3).map(|_| link.signal()).collect();
+        go();
+        let group = link.group.clone();
+        let posting = spawn(move || {
+            // Refused once it has stopped.
+            messages.into_iter().map_while(|it| group.post(it).ok()).count()
+        });
+        engine.stop();
+        let posted = posting.join().unwrap();
+        done();
+        let (mut returned, mut last) = (0, None);
+        while let Ok(Some(received)) = link.group.wait_receive(None) {
+            returned += usize::from(matches!(received, Received::Returned(..)));
+            last = Some(received);
+        }
+        assert!(returned <= posted);
+        let Some(Received::Notice(notice)) = last else { panic!("no last word") };
+        assert_eq!(notice.status, Status::ChannelClosed);
     });
 }
 

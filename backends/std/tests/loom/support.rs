@@ -94,7 +94,7 @@ impl Link {
     }
 
     /// A message for the other end.
-    fn signal(&self) -> Message {
+    pub(crate) fn signal(&self) -> Message {
         signal(self.group.engine(), self.channel)
     }
 
