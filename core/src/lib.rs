@@ -3,19 +3,64 @@
 //! An application gets a [`Message`] from a [`Pool`], fills it in and posts it; the message *is* the
 //! operation: listen, connect, request, answer, signal, close. This crate is that engine as a state
 //! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`. In a build
-//! without debug assertions none of it panics, whatever a peer or a caller does: `tests/no-panic` has the linker prove that.
+//! without debug assertions none of it panics, whatever a peer or a caller does: the project's `tests/no-panic` has the linker prove
+//! that for boards, but for some `Debug` output and what a platform or a waker brings itself.
 //! What crosses the wire, and what an engine promises, stands in `PROTOCOL.md` beside this crate's
 //! manifest.
 //!
 //! On a host use `tofu-std`, which drives this engine over TCP, Unix sockets and memory. On a
-//! board, or in a simulator, drive it yourself with three calls:
+//! board, or in a simulator, drive it yourself:
 //!
-//! ```text
-//! loop {
-//!     let turn = engine.turn(clock.now(), &mut transport, 64);   // moves what can be moved
-//!     while let Some(received) = engine.receive(group) { … }     // what came of it
-//!     engine.post(group, message)?;                              // queued for the next turn
-//!     if !engine.has_work() { sleep_until(turn.deadline) }       // or an interrupt
+//! ```
+//! use tofu_core::{Engine, Instant, Options, Pool, Received, Status, Transport};
+//!
+//! tofu_core::platform! {
+//!     /// 16 messages, a listener and 4 connections.
+//!     pub struct Board {
+//!         buffer: &'static mut [u8],
+//!         pool: &'static Pool<Board>,
+//!         lock: tofu_core::LocalLock,
+//!         classes: 1,
+//!         messages: 16,
+//!         channels: 5,
+//!         groups: 1,
+//!     }
+//! }
+//!
+//! /// An echo server. The memory is the caller's, for instance from `static_cell`.
+//! fn serve(
+//!     pool: &'static Pool<Board>,
+//!     buffers: [&'static mut [u8]; 16],
+//!     staging: &'static mut [u8],
+//!     io: &mut impl Transport,
+//!     now: impl Fn() -> Instant,
+//!     sleep_until: impl Fn(Option<Instant>),
+//! ) -> Result<(), Status> {
+//!     for buffer in buffers {
+//!         pool.donate(buffer).map_err(|_| Status::PoolEmpty)?;
+//!     }
+//!     let mut engine = Engine::<Board>::new(pool, &Options::DEFAULT);
+//!     let group = engine.open_group(staging).map_err(|_| Status::PoolEmpty)?;
+//!     let mut welcome = engine.get().ok_or(Status::PoolEmpty)?;
+//!     welcome.listen_on("tcp||7099")?;
+//!     engine.post(group, welcome).map_err(|refused| refused.status)?;
+//!     loop {
+//!         let turn = engine.turn(now(), io, 64); // moves what can be moved
+//!         while let Some(received) = engine.receive(group) { // what came of it
+//!             match received {
+//!                 Received::Peer(mut message) => {
+//!                     if message.reply().is_ok() {
+//!                         let _ = engine.post(group, message); // queued for the next turn
+//!                     }
+//!                 }
+//!                 Received::Returned(_, status) if !status.is_success() => return Err(status),
+//!                 _ => {}
+//!             }
+//!         }
+//!         if !turn.more && !engine.has_work() {
+//!             sleep_until(turn.deadline); // or an interrupt
+//!         }
+//!     }
 //! }
 //! ```
 //!

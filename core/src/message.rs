@@ -27,6 +27,13 @@ pub enum MessageError {
     NoAnswer,
 }
 
+impl From<MessageError> for Status {
+    /// As [`MessageError::status`].
+    fn from(error: MessageError) -> Status {
+        error.status()
+    }
+}
+
 impl MessageError {
     /// The status that says the same.
     pub const fn status(self) -> Status {
@@ -169,7 +176,8 @@ impl<P: Platform> Message<P> {
     /// [`Address`](crate::Address), …).
     ///
     /// The address is looked at when the engine acts on the message: one that makes no sense comes back with
-    /// `invalid_address`.
+    /// `invalid_address`. Of what else a message holds, its channel is forgotten; id, `more`, other text headers and body
+    /// stay.
     ///
     /// # Errors
     /// As [`Message::add_header_display`].

@@ -40,10 +40,10 @@ macro_rules! statuses {
 
 statuses! {
     0 Success "success" "All is well.";
-    1 NotImplementedYet "not_implemented_yet" "This build does not offer the operation.";
+    1 NotImplementedYet "not_implemented_yet" "This build does not offer the operation. For other engines and applications: this engine never says it.";
     2 WrongAddress "wrong_address" "A Hello or Welcome without an address header.";
     3 NotAllowed "not_allowed" "The operation makes no sense on this channel. Beside `accept_failed`: the listener has all the channels it may have.";
-    4 NullMessage "null_message" "No message where one was needed.";
+    4 NullMessage "null_message" "No message where one was needed. For other engines and applications: this engine never says it.";
     5 InvalidMessage "invalid_message" "The peer broke the protocol; or a text header or bounds of one's own that cannot be read.";
     6 InvalidOpCode "invalid_op_code" "An opcode that may not be posted.";
     7 InvalidHeadersLen "invalid_headers_len" "Text headers longer than the limit.";
@@ -54,12 +54,12 @@ statuses! {
     12 InvalidMessageId "invalid_message_id" "A response with message id 0.";
     13 InvalidAddress "invalid_address" "An address that cannot be parsed, resolved or used.";
     14 UdsPathNotFound "uds_path_not_found" "No socket at this path.";
-    15 NotificationDisabled "notification_disabled" "Notifications are switched off.";
-    16 NotificationFailed "notification_failed" "A notification could not be delivered.";
+    15 NotificationDisabled "notification_disabled" "Notifications are switched off. For other engines and applications: this engine never says it.";
+    16 NotificationFailed "notification_failed" "A notification could not be delivered. For other engines and applications: this engine never says it.";
     17 PeerDisconnected "peer_disconnected" "The peer is gone.";
     18 CommunicationFailed "communication_failed" "A timeout fired, or the link is broken.";
     19 PoolEmpty "pool_empty" "No free message, more than a channel's share, no free channel, or no place for a message from elsewhere.";
-    20 AllocationFailed "allocation_failed" "The platform has no memory left.";
+    20 AllocationFailed "allocation_failed" "The platform has no memory left. For other engines and applications: this engine never says it.";
     21 ReceiverUpdate "receiver_update" "Somebody woke this group's receiver.";
     22 ChannelClosed "channel_closed" "The channel is closed or closing.";
     23 ShutdownStarted "shutdown_started" "The engine is stopping.";
@@ -68,8 +68,8 @@ statuses! {
     26 AcceptFailed "accept_failed" "A connection could not be accepted; the listener goes on.";
     27 SendFailed "send_failed" "The transport failed while sending.";
     28 RecvFailed "recv_failed" "The transport failed while receiving.";
-    29 SetsockoptFailed "setsockopt_failed" "A socket option could not be set.";
-    30 ProcessingFailed "processing_failed" "The engine could not go on with this.";
+    29 SetsockoptFailed "setsockopt_failed" "A socket option could not be set. For other engines and applications: this engine never says it.";
+    30 ProcessingFailed "processing_failed" "The engine could not go on with this. For other engines and applications: this engine never says it.";
     31 UnknownError "unknown_error" "A status this version does not know.";
 }
 

@@ -30,7 +30,7 @@ impl fmt::Display for TextError {
 impl core::error::Error for TextError {}
 
 /// One text header as it stands in a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TextHeader<'a> {
     /// Everything before the first `:`.
     pub name: &'a [u8],
@@ -49,9 +49,22 @@ pub struct TextHeader<'a> {
 /// assert_eq!(headers.get_str("PDL"), Some("PS"));
 /// assert_eq!(headers.get("pdl"), None);
 /// assert_eq!(headers.iter().count(), 2);
+/// assert_eq!(format!("{headers:?}"), "[PDL: PS, Copies: 2]");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct TextHeaders<'a>(&'a [u8]);
+
+impl fmt::Debug for TextHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name.escape_ascii(), self.value.escape_ascii())
+    }
+}
+
+impl fmt::Debug for TextHeaders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
 
 impl<'a> TextHeaders<'a> {
     /// Reads `bytes` as text headers.

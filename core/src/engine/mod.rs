@@ -16,7 +16,7 @@ use crate::list::{List, NIL};
 use crate::message::Message;
 use crate::options::Options;
 use crate::platform::Platform;
-use crate::pool::{MAX_CLASSES, Pool};
+use crate::pool::{PerClass, Pool, count};
 use crate::queue::{Item, Node, Nodes, Notice};
 use crate::rx::count_down;
 use crate::storage::{Slab, Table};
@@ -91,6 +91,8 @@ pub struct Engine<P: Platform> {
     writing: List,
     /// Listeners that wait for a channel to end.
     waiting: List,
+    /// The group that is the first to read again when messages came back.
+    next_resumed: u32,
     timers: Timers,
     /// Turns in a row that left news of the transport, while something was due.
     behind: u32,
@@ -122,6 +124,7 @@ impl<P: Platform> Engine<P> {
             reading_later: List::new(Lane::Reading),
             writing: List::new(Lane::Writing),
             waiting: List::new(Lane::Reading),
+            next_resumed: 0,
             timers: Timers::new(options),
             behind: 0,
             now: Instant::ZERO,
@@ -296,7 +299,7 @@ impl<P: Platform> Engine<P> {
             }
         };
         if self.parked > 0 {
-            self.try_resume(index);
+            self.try_resume(index, &mut PerClass::default());
         }
         received
     }
@@ -425,23 +428,24 @@ impl<P: Platform> Engine<P> {
         self.writing.push_back(self.channels.as_mut_slice(), slot);
     }
 
-    /// Lets channels of a group read again for whose frames there is room now: one of each size class
-    /// at a time.
-    fn try_resume(&mut self, index: u32) {
-        for class in 0..P::Classes::CAPACITY.min(MAX_CLASSES) {
-            let Some(group) = self.groups.get(index) else { return };
-            if group.parked_count == 0 {
-                return;
-            }
-            if planted!(ResumesSmallestOnly) && class > 0 {
-                return;
+    /// Lets channels of a group read again for whose frames there is room now, beside what is promised: one of each
+    /// size class at a time. Whether there was any.
+    fn try_resume(&mut self, index: u32, promised: &mut PerClass) -> bool {
+        let mut any = false;
+        for (class, promised) in promised.iter_mut().enumerate().take(P::Classes::CAPACITY) {
+            let Some(group) = self.groups.get(index) else { break };
+            if group.parked_count == 0 || (planted!(ResumesSmallestOnly) && class > 0) {
+                break;
             }
             let waits = group.parked.get(class).is_some_and(|list| !list.is_empty());
-            let held = group.unread.get(class).copied().unwrap_or_default();
+            let held = count(&group.unread, class).saturating_add(*promised);
             if waits && self.pool.has_room_again(class, held) {
                 self.resume(index, class);
+                *promised += 1;
+                any = true;
             }
         }
+        any
     }
 
     fn resume(&mut self, index: u32, class: usize) {

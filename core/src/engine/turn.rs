@@ -6,6 +6,7 @@ use crate::channel::{Bye, Phase, Place, Side};
 use crate::header::Opcode;
 use crate::message::Message;
 use crate::platform::Platform;
+use crate::pool::PerClass;
 use crate::queue::{Item, Notice};
 use crate::rx::link_of;
 use crate::storage::Table;
@@ -222,12 +223,21 @@ impl<P: Platform> Engine<P> {
         }
     }
 
+    /// As far as what is free suffices: what one is let read for is not another's. Each time that begins with
+    /// another group.
     #[inline(never)] // Rarely.
     fn resume_all(&mut self) {
-        let mut index = 0;
-        while self.parked > 0 && self.groups.get(index).is_some() {
-            self.try_resume(index);
-            index += 1;
+        let (first, mut promised) = (self.next_resumed, PerClass::default());
+        let mut index = first;
+        while self.parked > 0 {
+            let next = if self.groups.get(index + 1).is_some() { index + 1 } else { 0 };
+            if self.try_resume(index, &mut promised) {
+                self.next_resumed = next;
+            }
+            if next == first {
+                return;
+            }
+            index = next;
         }
     }
 

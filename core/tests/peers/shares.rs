@@ -230,3 +230,49 @@ fn answers_to_hello_count_in_the_size_they_grow_to() {
     }
     assert!(answers <= 8, "{answers} of 16 large messages are one channel's");
 }
+
+#[test]
+fn a_message_that_comes_back_lets_one_group_read_on_and_then_the_other() {
+    let mut engine = small_engine(&[(512, 1)]);
+    let groups = [(); 2].map(|()| engine.open_group(vec![0; 64].into_boxed_slice()).unwrap());
+    let mut io = Peers::new(2);
+    for group in groups {
+        let mut hello = engine.get().unwrap();
+        hello.connect_to("mem|peer").unwrap();
+        engine.post(group, hello).unwrap();
+        settle(&mut engine, &mut io);
+    }
+    let mut held = engine.get();
+    for peer in 0..2 {
+        io.send(peer, &frame(Opcode::Signal, 7, b"").repeat(4));
+    }
+    settle(&mut engine, &mut io);
+    for group in groups {
+        let Some(Received::Notice(notice)) = engine.receive(group) else { panic!("no notice") };
+        assert_eq!(notice.status, Status::PoolEmpty);
+    }
+    let (mut readers, mut has_read) = (vec![], [false; 2]);
+    for _ in 0..8 {
+        drop(held.take());
+        settle(&mut engine, &mut io);
+        for (reader, group) in groups.into_iter().enumerate() {
+            while let Some(received) = engine.receive(group) {
+                match received {
+                    Received::Peer(message) => {
+                        readers.push(reader);
+                        has_read[reader] = true;
+                        held = Some(message);
+                    }
+                    Received::Notice(_) => {
+                        let has_read = std::mem::take(&mut has_read[reader]);
+                        assert!(has_read, "it is told again that the pool is empty");
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert!(held.is_some());
+        settle(&mut engine, &mut io);
+    }
+    assert!(readers.chunks(2).all(|two| two[0] != two[1]), "{readers:?}");
+}

@@ -2,13 +2,12 @@
 //! whoever they belong to.
 
 use crate::app::{
-    App, MessageOf, Pair, ReceivedOf, eventually, exchange, hold_every_message, join, pattern,
-    until,
+    App, PATIENCE, Pair, ReceivedOf, eventually, exchange, hold_every_message, join, pattern, until,
 };
 use crate::wire::{Frame, RawClient, RawServer, Wire, another_works, code, raw_join};
 use crate::world::{Group, Peer, RawWorld, Setup, World};
 use std::time::Duration;
-use tofu_core::{ChannelNumber, Opcode, Received, Status};
+use tofu_core::{ChannelNumber, Message, Opcode, Received, Status};
 
 const MOMENT: Duration = Duration::from_millis(10);
 
@@ -29,7 +28,7 @@ pub fn dry_pool_is_said_once_per_episode<W: World>(world: &W) {
         drop(held);
         let mut due = [(pair.at_server, episode * 10 + 1), (other_at_server, episode * 100 + 1)];
         for _ in 0..10 {
-            let request = next_message(&pair.server);
+            let request = next_message(&pair.server.group);
             let channel = request.channel();
             let next = due.iter_mut().find(|(at, _)| *at == channel).expect("one of the two");
             assert_eq!(request.id(), next.1);
@@ -40,9 +39,9 @@ pub fn dry_pool_is_said_once_per_episode<W: World>(world: &W) {
 }
 
 /// The next peer's message, whatever is said of the pool before.
-fn next_message<W: World>(app: &App<W>) -> MessageOf<W> {
+fn next_message<G: Group>(group: &G) -> Message<G::Platform> {
     loop {
-        match app.next() {
+        match group.receive(PATIENCE).expect("reading goes on") {
             Received::Peer(message) => return message,
             Received::Notice(notice) if notice.status == Status::PoolEmpty => {}
             other => panic!("expected a peer's message, received {other:?}"),
@@ -59,7 +58,7 @@ pub fn every_group_hears_of_the_dry_pool<W: World>(world: &W) {
     let (_, second_address) = second.listen(&world.address());
     let client = App::new(world);
     let to_first = client.connect(&first_address).channel;
-    assert!(matches!(first.receive(crate::app::PATIENCE), Some(Received::Peer(_))));
+    assert!(matches!(first.receive(PATIENCE), Some(Received::Peer(_))));
     let (_, to_second) = join(&second, &client, &second_address);
     let held = hold_every_message(&second, || {
         client.send(Opcode::Signal, to_second, 99, b"hold me");
@@ -70,7 +69,7 @@ pub fn every_group_hears_of_the_dry_pool<W: World>(world: &W) {
     }
     second.notice(Status::PoolEmpty);
     second.quiet();
-    let heard = first.receive(crate::app::PATIENCE).expect("the first group hears of it too");
+    let heard = first.receive(PATIENCE).expect("the first group hears of it too");
     assert!(
         matches!(&heard, Received::Notice(notice) if notice.status == Status::PoolEmpty),
         "{heard:?}"
@@ -78,9 +77,8 @@ pub fn every_group_hears_of_the_dry_pool<W: World>(world: &W) {
     assert!(first.receive(W::QUIET).is_none());
     drop(held);
     for id in 1..=3 {
-        assert_eq!(next_message(&second).id(), id);
-        let got = first.receive(crate::app::PATIENCE).expect("reading goes on");
-        assert!(matches!(got, Received::Peer(message) if message.id() == id));
+        assert_eq!(next_message(&second.group).id(), id);
+        assert_eq!(next_message(&first).id(), id);
     }
 }
 
@@ -202,7 +200,7 @@ pub fn application_that_does_not_receive_slows_its_peer<W: World>(world: &W) {
     let accepted = post_until_refused(world, &pair.client, pair.at_client, 15_000);
     assert!(pair.server.engine.free_messages() > 0, "something is left for others");
     for id in 1..=accepted {
-        let got = next_message(&pair.server);
+        let got = next_message(&pair.server.group);
         assert!(got.id() == id && got.body() == pattern(15_000, id), "message {id}");
     }
     pair.works();
@@ -293,9 +291,9 @@ pub fn stalled_group_does_not_stop_another<W: World>(world: &W) {
     }
     // And nothing was lost for the group that stalled.
     let mut due = 1;
-    assert!(matches!(stalled.receive(crate::app::PATIENCE), Some(Received::Peer(_))), "the hello");
+    assert!(matches!(stalled.receive(PATIENCE), Some(Received::Peer(_))), "the hello");
     while due <= flooded {
-        match stalled.receive(crate::app::PATIENCE).expect("the flood goes on") {
+        match stalled.receive(PATIENCE).expect("the flood goes on") {
             Received::Peer(message) => {
                 assert_eq!(message.id(), due);
                 due += 1;
@@ -343,7 +341,7 @@ pub fn flooding_client_does_not_silence_others<W: World>(world: &W) {
     other.send(Opcode::Request, at_other, 1, b"me too");
     let mut before = 0;
     loop {
-        let message = next_message(&pair.server);
+        let message = next_message(&pair.server.group);
         if message.channel() == other_at_server {
             assert_eq!(message.body(), b"me too");
             break;
@@ -352,7 +350,7 @@ pub fn flooding_client_does_not_silence_others<W: World>(world: &W) {
         assert!(before <= flooded);
     }
     for _ in before..flooded {
-        assert_eq!(next_message(&pair.server).channel(), pair.at_server);
+        assert_eq!(next_message(&pair.server.group).channel(), pair.at_server);
     }
 }
 
@@ -369,7 +367,7 @@ pub fn reading_resumes_by_itself<W: World>(world: &W) {
         while held.len() > 3 {
             held.pop();
         }
-        let message = next_message(&pair.server);
+        let message = next_message(&pair.server.group);
         assert_eq!(message.id(), id);
         held.push(message);
     }
@@ -444,5 +442,5 @@ pub fn closed_channel_ends_its_episode<W: World>(world: &W) {
     pair.client.send(Opcode::Signal, pair.at_client, 2, b"");
     pair.server.notice(Status::PoolEmpty);
     drop(held);
-    assert_eq!(next_message(&pair.server).id(), 2);
+    assert_eq!(next_message(&pair.server.group).id(), 2);
 }
