@@ -21,7 +21,7 @@
 //! loop {
 //!     let turn = line.turn(&mut engine, clock.now(), 16);
 //!     while let Some(received) = engine.receive(group) { … }
-//!     if !turn.more { sleep_until(turn.deadline) }   // or an interrupt of the UART
+//!     if !turn.more && !engine.has_work() { sleep_until(turn.deadline) }   // or an interrupt of the UART
 //! }
 //! ```
 //!

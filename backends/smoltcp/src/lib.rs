@@ -11,13 +11,13 @@
 //! loop {
 //!     let turn = stack.turn(&mut engine, clock.now(), &mut device, 64);
 //!     while let Some(received) = engine.receive(group) { … }
-//!     if !turn.more { sleep_until(turn.deadline) }                         // or an interrupt
+//!     if !turn.more && !engine.has_work() { sleep_until(turn.deadline) }   // or an interrupt
 //! }
 //! ```
 //!
 //! Addresses are `tcp|HOST|PORT`. An empty host listens on all of the interface's addresses, port
 //! 0 on a free port; one connects to neither. More than [`MAX_LISTENERS`], or another address than the interface's, is
-//! `listen_failed`; one listens on no name. Packets to the interface's own address leave the device like any
+//! `listen_failed`; a name to listen on is `invalid_address`. Packets to the interface's own address leave the device like any
 //! others: an engine reaches itself only where the network sends them back.
 //!
 //! # How many sockets

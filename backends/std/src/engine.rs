@@ -8,7 +8,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tofu_core::{HEADER_LEN, Limits, Pool, Stats};
+use tofu_core::{HEADER_LEN, Limits, Pool, Stats, Status};
 
 /// An engine: everything in tofu happens on one.
 ///
@@ -73,7 +73,7 @@ impl Engine {
     }
 
     /// A message from the pool; `None` while it is empty. The last message of a size is kept for
-    /// receiving: who has asked for all he could can still be answered.
+    /// receiving, unless it is the only one: who has asked for all he could can still be answered.
     ///
     /// It is of the pool's smallest size, and moves to a larger one when it is filled with more; that fails with
     /// [`PoolEmpty`](crate::MessageError::PoolEmpty) where none is free. Who needs much asks for it:
@@ -163,8 +163,8 @@ impl Engine {
     /// A new channel group.
     ///
     /// # Errors
-    /// When the engine has stopped, or 65,535 groups exist.
-    pub fn group(&self) -> Result<ChannelGroup, Stopped> {
+    /// [`Status::ShutdownStarted`] when the engine has stopped, [`Status::PoolEmpty`] when 65,535 groups exist.
+    pub fn group(&self) -> Result<ChannelGroup, Status> {
         ChannelGroup::new(self.clone())
     }
 
@@ -182,17 +182,17 @@ impl Engine {
     /// The channels that exist: listeners, connections, and those whose `channel_closed` was
     /// not received yet.
     pub fn channels(&self) -> usize {
-        self.driver().with(|core| core.engine.channels())
+        self.driver().lock().engine.channels()
     }
 
     /// The longest text headers and body this engine takes.
     pub fn limits(&self) -> Limits {
-        self.driver().with(|core| core.engine.limits())
+        self.driver().lock().engine.limits()
     }
 
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
-        self.driver().with(|core| core.engine.stats())
+        self.driver().lock().engine.stats()
     }
 
     pub(crate) fn driver(&self) -> &Driver {

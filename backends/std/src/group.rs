@@ -16,8 +16,10 @@ use tofu_core::{GroupId, Header, Status};
 /// side was gone.
 ///
 /// Threads that receive from clones of one group share its queue: each message goes to whichever comes
-/// first. That suits workers that answer requests. Threads that ask, and want their own answers, take a group
-/// and a channel each; or one thread receives, and hands the answers on by their ids.
+/// first. That suits workers that answer requests which stand for themselves. Messages of a stream would be handled out of
+/// order, and a goodbye answered before what came ahead of it: there, one thread receives, and hands each channel's messages
+/// to the same worker. Threads that ask, and want their own answers, take a group and a channel each; or one thread
+/// receives, and hands the answers on by their ids.
 #[derive(Clone)]
 pub struct ChannelGroup {
     handle: Arc<Handle>,
@@ -54,15 +56,15 @@ impl fmt::Display for UpdateError {
 impl std::error::Error for UpdateError {}
 
 impl ChannelGroup {
-    pub(crate) fn new(engine: Engine) -> Result<ChannelGroup, Stopped> {
+    pub(crate) fn new(engine: Engine) -> Result<ChannelGroup, Status> {
         let driver = engine.driver();
         let bell = driver.new_bell();
         let staging = vec![0; driver.staging()].into_boxed_slice();
         let id = driver.with(|core| {
-            if core.is_broken() {
-                return Err(Stopped);
+            if core.is_broken() || core.engine.is_stopping() {
+                return Err(Status::ShutdownStarted);
             }
-            let id = core.engine.open_group(staging).map_err(|_| Stopped)?;
+            let id = core.engine.open_group(staging).map_err(|_| Status::PoolEmpty)?;
             let woken = core.engine.set_waker(id, Waker::from(bell.clone()));
             debug_assert!(woken.is_ok(), "a new group exists");
             Ok(id)
@@ -94,6 +96,9 @@ impl ChannelGroup {
 
     /// Posts a message; while its channel holds more than its share of the pool, waits for room
     /// for as long as `timeout` (`None`: for ever).
+    ///
+    /// A peer that does not read holds up this thread as long. Who serves several bounds that; and two ends that both
+    /// post before they receive would wait for each other.
     ///
     /// # Errors
     /// As [`ChannelGroup::post`]; [`Status::PoolEmpty`] when there was no room in time.

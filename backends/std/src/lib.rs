@@ -38,8 +38,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A thread that waits drives the sockets itself. A server is one group and a loop, or several threads that take requests
-//! from clones of its group; a thread that asks takes a group of its own. Async tasks wait with
+//! A thread that waits drives the sockets itself. A server is one group and a loop, or several threads that take requests which
+//! stand for themselves from clones of its group; a thread that asks takes a group of its own. Async tasks wait with
 //! [`receive_async`](ChannelGroup::receive_async), on any runtime. [`Message`] says how messages are filled
 //! in, [`tofu_core::Engine::post`] what is refused, [`Status`] what can happen, and [`Options`] what can be chosen.
 //!
@@ -51,6 +51,8 @@
 //! | `uds\|PATH` | a Unix socket | a path where nobody listens: what is left of a socket there is replaced, another file is not. Removed at the end |
 //! | `mem\|NAME` | a listener of this process, in any engine | a name that nobody of this process has |
 //!
+//! Listening on a path waits for another process that begins to listen in the same directory, up to 0.1 s in which the engine stands still.
+//!
 //! At most 64 names are looked up at once, by threads that nothing else waits for; more have to wait for their turn.
 //!
 //! What cannot be used comes back with `invalid_address`: a connection to port 0, a path that is too long for the system, a name that
@@ -59,7 +61,8 @@
 //! With the feature `log`, the engine's decisions and what the operating system said where something failed go to the
 //! [`log`](https://docs.rs/log) crate. They are told within the engine's own calls: a logger must not call the engine.
 //!
-//! A process in which SIGPIPE is not ignored, as Rust's `main` does, may be ended by it where a peer goes.
+//! Where SIGPIPE is not ignored, writing to a peer that has gone may end the process. Rust's `main` ignores it; a C program that links
+//! Rust has to.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

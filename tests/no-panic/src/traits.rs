@@ -90,6 +90,7 @@ pub(crate) fn reach() -> Option<()> {
     see(<Iter as Iterator>::next(any()?));
     see(<TextHeaders as IntoIterator>::into_iter(any()?));
     see(<Status as From<u8>>::from(any()?));
+    see(<Status as From<MessageError>>::from(any()?));
     see(<MessageError as From<TextError>>::from(any()?));
     Some(())
 }

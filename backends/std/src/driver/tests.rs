@@ -40,7 +40,7 @@ fn assert_all_return(panic: impl FnOnce(&Driver) + Send + 'static) {
     assert_eq!(other.try_receive().err(), Some(Stopped));
     let refused = other.update_receiver(engine.get()).unwrap_err();
     assert_eq!((refused.status, refused.message.is_some()), (Status::ShutdownStarted, true));
-    assert_eq!(engine.group().err(), Some(Stopped));
+    assert_eq!(engine.group().err(), Some(Status::ShutdownStarted));
     assert!(engine.get_wait(Duration::ZERO).is_some(), "the pool is whole");
 }
 
