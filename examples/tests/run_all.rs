@@ -16,7 +16,7 @@ use tofu_std::testing::TempSocketPath;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Each example, and lines that tell that its pattern was played through.
-const EXAMPLES: [(&str, &[&str]); 14] = [
+const EXAMPLES: [(&str, &[&str]); 15] = [
     ("request_response", &["hello, tofu", "a late Response was refused: channel_closed"]),
     ("correlation", &["answers the last one first", "5 * 5 = 25", "every request was answered"]),
     ("stream_up", &["complete: 500 chunks", "every byte arrived"]),
@@ -32,6 +32,7 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
     ("any_transport", &["65535 bytes went to "]),
     ("several_listeners", &[" came through ", "answered through ", "ByeResponse for channel "]),
     ("reconnect", &["server: gone", "HelloResponse from the engine", "client: has 2 answers"]),
+    ("workers", &["worker 0: channel ", "comes to 1275", "50 chunks were added up in order"]),
     ("tasks", &["client 1: still waits", "client 5: its square is 25", "closed: success"]),
     (
         "print_server",
