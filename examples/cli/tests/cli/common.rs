@@ -1,6 +1,6 @@
 //! The `tofu` binary, run for real, and never for ever.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -139,6 +139,24 @@ pub(crate) fn noise(len: usize, seed: u64) -> Vec<u8> {
         state as u8
     };
     (0..len).map(|_| next()).collect()
+}
+
+/// Reads what the server sends until a message with this id; its text headers.
+pub(crate) fn answer(stream: &mut std::net::TcpStream, id: u64) -> String {
+    use tofu_std::{HEADER_LEN, Header};
+    stream.set_read_timeout(Some(PATIENCE)).expect("it is a socket");
+    loop {
+        let mut header = [0; HEADER_LEN];
+        stream.read_exact(&mut header).expect("the server goes on");
+        let header = Header::decode(&header).expect("the server speaks tofu");
+        let mut text = vec![0; header.text_len.into()];
+        stream.read_exact(&mut text).expect("the text headers come");
+        let mut body = vec![0; header.body_len.into()];
+        stream.read_exact(&mut body).expect("the body comes");
+        if header.id == id {
+            return String::from_utf8(text).expect("the text headers are text");
+        }
+    }
 }
 
 /// A bare connection that says hello, asks, and never reads.

@@ -1,6 +1,6 @@
 //! `tofu put` and `tofu get`.
 
-use crate::common::{Serve, noise, run_failing, run_in, run_ok, stalled_client};
+use crate::common::{Serve, answer, noise, run_failing, run_in, run_ok, stalled_client};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -130,10 +130,13 @@ fn eventually(promise: &str, holds: impl Fn() -> bool) {
     }
 }
 
+/// The id of the messages of a file that is sent without the tool.
+const FILE_ID: u64 = 9;
+
 /// Sends one block of a file; `more` says whether others follow.
 fn send_block(text: &str, more: bool) -> Vec<u8> {
     let (text_len, body_len) = (text.len() as u16, 4);
-    let header = tofu_std::Header { id: 9, more, text_len, body_len, ..Default::default() };
+    let header = tofu_std::Header { id: FILE_ID, more, text_len, body_len, ..Default::default() };
     [&header.encode()[..], text.as_bytes(), b"data"].concat()
 }
 
@@ -150,9 +153,9 @@ fn a_broken_or_wrong_upload_leaves_nothing() {
     for end in ["checksum:0123\r\n", "checksum:\u{ff}\r\n", "size:99\r\n", "size:-4\r\n"] {
         let mut wrong = stalled_client(serve.port(), &[]);
         wrong.write_all(&send_block(&format!("put:wrong\r\n{end}"), false)).unwrap();
-        // Whatever came before on the channel is done once the answer to this is here.
-        assert_eq!(run_ok(&["call", serve.address(), "--body", "x"]), b"x");
-        assert!(names(root.path()).is_empty());
+        let refusal = answer(&mut wrong, FILE_ID);
+        assert!(refusal.contains("status:invalid_message\r\n"), "{end:?}: {refusal:?}");
+        assert!(names(root.path()).is_empty(), "{end:?}");
     }
 }
 
