@@ -1,8 +1,9 @@
 //! `tofu bench`: how fast a server answers, and how much it takes.
 
-use crate::client::{self, Client, PATIENCE};
+use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::output;
+use crate::seconds;
 use std::time::{Duration, Instant};
 use tofu_std::{Engine, Opcode, Status};
 
@@ -37,6 +38,10 @@ pub(crate) struct Args {
     /// Write one JSON object on one line
     #[arg(long)]
     json: bool,
+    /// Give up once nothing has moved for so long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
+    #[arg(allow_negative_numbers = true)]
+    patience: Duration,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -72,7 +77,7 @@ struct Latency {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
     let engine = client::engine()?;
-    let client = Client::connect(&engine, &args.address, Instant::now() + PATIENCE)?;
+    let client = Client::connect(&engine, &args.address, Instant::now() + args.patience)?;
     let figures = match args.mode {
         Mode::Rtt => measure_round_trips(&engine, &client, args)?,
         Mode::Stream => measure_stream(&engine, &client, args)?,
@@ -93,9 +98,9 @@ fn measure_round_trips(engine: &Engine, client: &Client, args: &Args) -> Result<
         }
         let sent = Instant::now();
         message.prepare(Opcode::Request, client.channel());
-        let id = client.post(message, PATIENCE)?.id;
+        let id = client.post(message, args.patience)?.id;
         // The answer is the next request, so that no copy is measured.
-        message = client.response(id, Instant::now() + PATIENCE)?;
+        message = client.response(id, Instant::now() + args.patience)?;
         latencies.push(nanoseconds(sent.elapsed()));
         if message.body().len() != usize::from(args.size) {
             return Err(Failure::new(Status::InvalidMessage, "the server does not echo"));
@@ -114,9 +119,9 @@ fn measure_stream(engine: &Engine, client: &Client, args: &Args) -> Result<Figur
         message.set_opcode(Opcode::Signal);
         message.set_id(id);
         message.set_more(left > 0);
-        id = client.post(message, PATIENCE)?.id;
+        id = client.post(message, args.patience)?.id;
     }
-    client.response(id, Instant::now() + PATIENCE)?;
+    client.response(id, Instant::now() + args.patience)?;
     Ok(Figures { elapsed: start.elapsed(), latency: None })
 }
 

@@ -3,6 +3,7 @@
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::output;
+use crate::seconds;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// How long it may take in all once the body is read, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
     // Else `-1` is taken for an option, and what is wrong with it not said.
     #[arg(allow_negative_numbers = true)]
     timeout: Duration,
@@ -99,15 +100,5 @@ fn parse_header(text: &str) -> std::result::Result<(String, String), String> {
         Err("a header is one line".into())
     } else {
         Ok((name.into(), value.into()))
-    }
-}
-
-/// A positive number of seconds.
-pub(crate) fn parse_seconds(text: &str) -> std::result::Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number")?;
-    let far = Duration::from_secs(366 * 24 * 3600);
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if !time.is_zero() => Ok(time.min(far)),
-        _ => Err("must be a number above 0".into()),
     }
 }

@@ -7,8 +7,8 @@ use tofu_std::{
     ChannelGroup, ChannelNumber, Engine, Header, Message, Notice, Opcode, Received, Status,
 };
 
-/// How long nothing may move before a command gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for a message of our own pool.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait for a HelloResponse. It is a courtesy, so that after this we go on
 /// without; but it brings the peer's limits.
 const COURTESY: Duration = Duration::from_secs(1);

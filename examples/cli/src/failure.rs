@@ -33,6 +33,16 @@ impl Failure {
         }
     }
 
+    /// The same, and what it is about.
+    pub(crate) fn about(self, what: impl Display) -> Self {
+        match self {
+            Failure::Status(status, detail) => {
+                Failure::new(status, format_args!("{what}: {detail}"))
+            }
+            Failure::OutputClosed => self,
+        }
+    }
+
     /// The same; where nothing else is said, that it happened at this address.
     pub(crate) fn or_at(self, address: &str) -> Self {
         match self {

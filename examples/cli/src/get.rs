@@ -3,10 +3,11 @@
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::refusal;
-use crate::transfer::{self, GET, Incoming, STALL};
+use crate::seconds;
+use crate::transfer::{self, GET, Incoming};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
-use tofu_std::Status;
+use std::time::{Duration, Instant};
+use tofu_std::{Message, Status};
 
 const AFTER_HELP: &str = "\
 The server needs `--root`. The file stands under its name only once all of it has arrived and
@@ -31,19 +32,23 @@ pub(crate) struct Args {
     /// Where to store it; `-` is stdout [default: the last part of NAME]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Give up once nothing has moved for so long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
+    #[arg(allow_negative_numbers = true)]
+    patience: Duration,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
     transfer::check_name(&args.name)?;
     let engine = client::engine()?;
-    let client = Client::connect(&engine, &args.address, Instant::now() + STALL)?;
+    let client = Client::connect(&engine, &args.address, args.deadline())?;
     let mut request = client::message(&engine)?;
     request.add_header(GET, &args.name)?;
-    let id = client.post(request, STALL)?.id;
-    let mut deadline = Instant::now() + STALL;
+    let id = client.post(request, args.patience)?.id;
+    let mut deadline = args.deadline();
     let mut response = client.response(id, deadline)?;
-    refusal::verdict(&response)?;
+    args.verdict(&response)?;
     let mut file = args.open()?;
     let bar = transfer::progress_bar(transfer::size(response.text())?);
     loop {
@@ -53,10 +58,10 @@ pub(crate) fn run(args: &Args) -> Result {
             break;
         }
         if !response.body().is_empty() {
-            deadline = Instant::now() + STALL;
+            deadline = args.deadline();
         }
         response = client.response(id, deadline)?;
-        refusal::verdict(&response)?;
+        args.verdict(&response)?;
     }
     let checksum = transfer::checksum(response.text()).ok_or_else(transfer::no_files)?;
     file.finish(Some(&checksum))?;
@@ -66,6 +71,15 @@ pub(crate) fn run(args: &Args) -> Result {
 }
 
 impl Args {
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    /// What the server says went wrong with the file, if anything.
+    fn verdict(&self, response: &Message) -> Result {
+        refusal::verdict(response).map_err(|failure| failure.about(&self.name))
+    }
+
     fn open(&self) -> Result<Incoming> {
         let target = match &self.output {
             Some(path) if path == Path::new("-") => return Ok(Incoming::stdout()),

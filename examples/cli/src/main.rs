@@ -11,6 +11,7 @@
 //! | `client` | a connection as the client commands see it |
 //! | `refusal` | how a server says what went wrong |
 //! | `failure`, `output` | why a command failed; writing to stdout |
+//! | `seconds` | times on the command line |
 
 mod bench;
 mod call;
@@ -21,6 +22,7 @@ mod get;
 mod output;
 mod put;
 mod refusal;
+mod seconds;
 mod serve;
 mod transfer;
 

@@ -3,12 +3,13 @@
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::refusal;
-use crate::transfer::{self, BLOCK, CHECKSUM, PUT, SIZE, STALL, Tally};
+use crate::seconds;
+use crate::transfer::{self, BLOCK, CHECKSUM, PUT, SIZE, Tally};
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tofu_std::{Engine, Message, Opcode, Status};
 
 /// Messages of the server that are looked at before the next block is sent.
@@ -32,27 +33,24 @@ Examples:
 pub(crate) struct Args {
     /// Where the server listens
     address: String,
-    /// The file
+    /// The file; `-` is stdin, which needs --as
     file: PathBuf,
     /// Its name on the server [default: the file's own]
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
+    /// Give up once nothing has moved for so long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
+    #[arg(allow_negative_numbers = true)]
+    patience: Duration,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
     let name = args.name()?;
-    let file = File::open(&args.file).map_err(|error| args.unreadable(&error))?;
-    let metadata = file.metadata().map_err(|error| args.unreadable(&error))?;
-    if metadata.is_dir() {
-        return Err(args.unreadable(&io::ErrorKind::IsADirectory.into()));
-    }
-    // Those of the system claim to be empty, and are not.
-    let size = Some(metadata.len()).filter(|&size| metadata.is_file() && size > 0);
-    let mut file = file.take(size.unwrap_or(u64::MAX));
+    let (mut file, size) = args.open().map_err(|error| args.unreadable(&error))?;
     let engine = client::engine()?;
-    let client = Client::connect(&engine, &args.address, Instant::now() + STALL)?;
-    let mut upload = Upload::open(&engine, client, name, size)?;
+    let client = Client::connect(&engine, &args.address, Instant::now() + args.patience)?;
+    let mut upload = Upload::open(&engine, client, name, size, args.patience)?;
     while upload.send_block(|block| file.read(block).map_err(|error| args.unreadable(&error)))? {}
     if size.is_some_and(|size| upload.tally.bytes() < size) {
         return Err(args.unreadable(&io::Error::other("it became shorter meanwhile")));
@@ -64,12 +62,34 @@ impl Args {
     fn name(&self) -> Result<&str> {
         let name = match &self.name {
             Some(name) => Some(name.as_str()),
+            None if self.is_stdin() => {
+                return Err(Failure::new(Status::NotAllowed, "stdin has no name: it needs --as"));
+            }
             None => self.file.file_name().and_then(|name| name.to_str()),
         };
         let name = name.ok_or_else(|| {
             Failure::new(Status::NotAllowed, "the file has no name that can be sent; see --as")
         })?;
         transfer::check_name(name).map(|()| name)
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.file == Path::new("-")
+    }
+
+    /// What is to be read, and how many bytes that will be, if it is known.
+    fn open(&self) -> io::Result<(Box<dyn Read>, Option<u64>)> {
+        if self.is_stdin() {
+            return Ok((Box::new(io::stdin()), None));
+        }
+        let file = File::open(&self.file)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        // Those of the system claim to be empty, and are not.
+        let size = Some(metadata.len()).filter(|&size| metadata.is_file() && size > 0);
+        Ok((Box::new(file.take(size.unwrap_or(u64::MAX))), size))
     }
 
     fn unreadable(&self, error: &io::Error) -> Failure {
@@ -80,6 +100,7 @@ impl Args {
 struct Upload<'a> {
     engine: &'a Engine,
     client: Client,
+    patience: Duration,
     id: u64,
     tally: Tally,
     bar: ProgressBar,
@@ -91,6 +112,7 @@ impl Upload<'_> {
         client: Client,
         name: &str,
         size: Option<u64>,
+        patience: Duration,
     ) -> Result<Upload<'a>> {
         let mut request = client::message(engine)?;
         request.set_more(true);
@@ -98,9 +120,9 @@ impl Upload<'_> {
         if let Some(size) = size {
             request.add_header_display(SIZE, size)?;
         }
-        let id = client.post(request, STALL)?.id;
+        let id = client.post(request, patience)?.id;
         let bar = transfer::progress_bar(size);
-        Ok(Upload { engine, client, id, tally: Tally::default(), bar })
+        Ok(Upload { engine, client, patience, id, tally: Tally::default(), bar })
     }
 
     /// Sends what `read` puts into a block; false when that is nothing.
@@ -123,7 +145,7 @@ impl Upload<'_> {
         block.set_id(self.id);
         block.set_more(true);
         self.tally.add(block.body());
-        self.client.post(block, STALL)?;
+        self.client.post(block, self.patience)?;
         self.bar.set_position(self.tally.bytes());
         Ok(true)
     }
@@ -132,15 +154,15 @@ impl Upload<'_> {
         let mut last = client::message(self.engine)?;
         last.set_id(self.id);
         last.add_header(CHECKSUM, self.tally.checksum())?;
-        self.client.post(last, STALL)?;
-        let (mut deadline, mut done) = (Instant::now() + STALL, 0);
+        self.client.post(last, self.patience)?;
+        let (mut deadline, mut done) = (Instant::now() + self.patience, 0);
         let response = loop {
             let message = self.client.receive(deadline).map_err(or_stored)?;
             if self.is_response(&message) {
                 break message;
             }
             if let Some(more) = transfer::progress(message.text()).filter(|more| *more > done) {
-                (deadline, done) = (Instant::now() + STALL, more);
+                (deadline, done) = (Instant::now() + self.patience, more);
             }
         };
         refusal::verdict(&response)?;

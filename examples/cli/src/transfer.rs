@@ -24,7 +24,6 @@
 //! the server is one last Response with `error: TEXT` and `status: NAME`, whatever came before; what the client
 //! still sends of that id is thrown away. NAME is relative to the server's directory.
 
-use crate::client::PATIENCE;
 use crate::failure::{Failure, Result};
 use crate::output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -53,8 +52,6 @@ pub(crate) const BLOCK: usize = 60 * 1024;
 pub(crate) const PROGRESS_STEP: u64 = 1024 * 1024;
 /// How much time lies between two of an upload that is slow.
 pub(crate) const PROGRESS_TIME: Duration = Duration::from_secs(1);
-/// How long a transfer may make no progress.
-pub(crate) const STALL: Duration = PATIENCE;
 
 /// Counts and sums up the bytes of a file.
 #[derive(Default)]
@@ -124,12 +121,11 @@ impl Incoming {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        // The error without the path, which is nobody else's business.
-        let part = part_builder().tempfile_in(folder).map_err(|error| error.kind())?;
+        let part = create_part(folder)?;
         // What it replaces may be secret.
         #[cfg(unix)]
         if let Ok(metadata) = fs::metadata(&target) {
-            part.as_file().set_permissions(metadata.permissions()).map_err(|error| error.kind())?;
+            part.as_file().set_permissions(metadata.permissions())?;
         }
         Ok(Incoming::new(Sink::File { part, target }))
     }
@@ -197,16 +193,13 @@ impl Incoming {
     }
 }
 
-fn part_builder() -> tempfile::Builder<'static, 'static> {
+/// As any new file: the umask takes away what it should. An error does not name the path, which is nobody
+/// else's business.
+fn create_part(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".tofu-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file: the umask takes away what it should.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    builder
+    builder.prefix(".tofu-").suffix(".part").make_in(folder, |path| options.open(path))
 }
 
 /// Checks that a file's name arrives as it is: spaces around a header's value are lost.

@@ -10,8 +10,8 @@ mod root;
 mod server;
 mod uploads;
 
-use crate::call::parse_seconds;
 use crate::failure::{Failure, Result};
+use crate::seconds;
 use root::Root;
 use server::Server;
 use std::path::PathBuf;
@@ -51,10 +51,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Drop a connection that has not taken what waits for it for so long, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
+    #[arg(allow_negative_numbers = true)]
     patience: Duration,
     /// Drop a connection that passes no byte for so long, in seconds [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds::parse)]
+    #[arg(allow_negative_numbers = true)]
     idle: Option<Duration>,
     /// Connections at once on each address; more have to wait
     #[arg(long, value_name = "N", default_value_t = Options::default().protocol.listener_channels)]

@@ -3,6 +3,7 @@
 use crate::common::{Serve, noise, run, run_failing, run_ok, stalled_client, tofu};
 use std::fs;
 use std::io::Read;
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tofu_std::testing::free_tcp_port;
@@ -71,9 +72,24 @@ fn a_body_too_long_for_a_message_is_refused() {
 
 #[test]
 fn a_server_that_never_answers_is_given_up() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (_listener, address) = stranger();
+    for args in [
+        &["call", &address, "--timeout", "0.2"][..],
+        &["get", &address, "x", "--patience", "0.2"],
+        &["put", &address, env!("CARGO_MANIFEST_PATH"), "--patience", "0.2"],
+        &["bench", &address, "--mode=rtt", "--size=1", "--count=1", "--patience", "0.2"],
+    ] {
+        let start = Instant::now();
+        assert_eq!(run_failing(args), "communication_failed", "{args:?}");
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    }
+}
+
+/// A listener that is no tofu server, and its address.
+fn stranger() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp|127.0.0.1|{}", listener.local_addr().unwrap().port());
-    assert_eq!(run_failing(&["call", &address, "--timeout", "0.2"]), "communication_failed");
+    (listener, address)
 }
 
 #[test]
@@ -83,6 +99,8 @@ fn wrong_usage_ends_with_2() {
         &["serve"],
         &["call", "mem|x", "--header", "no colon"],
         &["call", "mem|x", "--timeout", "0"],
+        &["call", "mem|x", "--timeout", "1e300"],
+        &["put", "mem|x", "y", "--patience", "-1"],
         &["call", "mem|x", "--body", "a", "--file", "b"],
         &["bench", "mem|x", "--mode", "rtt", "--size", "65536", "--count", "1"],
         &["bench", "mem|x", "--mode", "rtt", "--size", "1", "--count", "0"],

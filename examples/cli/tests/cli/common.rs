@@ -26,14 +26,30 @@ pub(crate) fn run(args: &[&str]) -> Output {
 /// Runs the tool to its end in a directory.
 pub(crate) fn run_in(dir: &Path, args: &[&str]) -> Output {
     let mut command = tofu(args);
-    command.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().expect("the tool starts");
+    command.current_dir(dir).stdin(Stdio::null());
+    finish(command)
+}
+
+/// Runs the tool to its end, with these bytes in a pipe on stdin.
+pub(crate) fn run_with_input(args: &[&str], input: &[u8]) -> Output {
+    let (source, mut sink) = std::io::pipe().expect("there are pipes");
+    let input = input.to_owned();
+    // It may end without reading all of it.
+    thread::spawn(move || sink.write_all(&input));
+    let mut command = tofu(args);
+    command.stdin(source);
+    finish(command)
+}
+
+fn finish(mut command: Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.expect("the tool starts");
     let id = child.id();
     let (sender, done) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
     match done.recv_timeout(PATIENCE) {
         Ok(output) => output.expect("the tool's output can be read"),
-        Err(_) => panic!("tofu {args:?} (process {id}) does not end"),
+        Err(_) => panic!("{command:?} (process {id}) does not end"),
     }
 }
 
@@ -47,11 +63,15 @@ pub(crate) fn run_ok(args: &[&str]) -> Vec<u8> {
 
 /// Runs the tool, which must fail with 1; the first word on stderr.
 pub(crate) fn run_failing(args: &[&str]) -> String {
-    let output = run(args);
-    assert_eq!(output.status.code(), Some(1), "tofu {args:?}: {output:?}");
-    let stderr = String::from_utf8(output.stderr).expect("stderr is text");
+    failure(&run(args)).split(':').next().unwrap_or_default().to_owned()
+}
+
+/// What a run that must have failed with 1 says: one line.
+pub(crate) fn failure(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let stderr = str::from_utf8(&output.stderr).expect("stderr is text");
     assert_eq!(stderr.lines().count(), 1, "{stderr:?}");
-    stderr.split([':', '\n']).next().unwrap_or_default().to_owned()
+    stderr.trim_end().to_owned()
 }
 
 /// A running `tofu serve`; killed when dropped.

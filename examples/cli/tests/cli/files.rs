@@ -1,6 +1,8 @@
 //! `tofu put` and `tofu get`.
 
-use crate::common::{Serve, answer, noise, run_failing, run_in, run_ok, stalled_client};
+use crate::common::{
+    Serve, answer, failure, noise, run_failing, run_in, run_ok, run_with_input, stalled_client,
+};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -110,6 +112,41 @@ fn names_that_lead_out_are_refused() {
     assert_eq!(run_ok(&["call", serve.address(), "--body", "alive"]), b"alive");
     assert_eq!(fs::read(outer.path().join("secret")).unwrap(), b"secret");
     assert_eq!(names(outer.path()), ["root", "secret", "source"]);
+}
+
+#[test]
+fn stdin_is_stored_under_the_name_it_is_given() {
+    let root = tempfile::tempdir().unwrap();
+    let serve = Serve::with_root(root.path());
+    for len in [0, 1, 300_000] {
+        let content = noise(len, 3);
+        let put = run_with_input(&["put", serve.address(), "-", "--as", "x"], &content);
+        assert!(put.status.success(), "{put:?}");
+        assert!(fs::read(root.path().join("x")).unwrap() == content, "{len} bytes");
+    }
+    let nameless = run_with_input(&["put", serve.address(), "-"], b"content");
+    assert_eq!(failure(&nameless), "not_allowed: stdin has no name: it needs --as");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_failure_says_which_file_and_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let serve = Serve::with_root(dir.path());
+    let why = "No such file or directory (os error 2)";
+    let (source, copy) = (dir.path().join("x"), dir.path().join("none/x"));
+    fs::write(&source, "content").unwrap();
+    let args = ["get", serve.address(), "x", "-o", arg(&copy)];
+    let line = format!("processing_failed: cannot write {}: {why}", copy.display());
+    assert_eq!(failure(&run_in(dir.path(), &args)), line);
+    let args = ["get", serve.address(), "nope"];
+    assert_eq!(
+        failure(&run_in(dir.path(), &args)),
+        format!("processing_failed: nope: the server says: {why}")
+    );
+    let args = ["put", serve.address(), arg(&source), "--as", "none/x"];
+    let line = format!("processing_failed: the server says: the file's directory: {why}");
+    assert_eq!(failure(&run_in(dir.path(), &args)), line);
 }
 
 #[test]
