@@ -13,12 +13,12 @@ const WARM_UP: u64 = 100;
 const AFTER_HELP: &str = "\
 The server is a `tofu serve`. Modes:
   rtt     one Request at a time: p50, p99 and mean of the round trip
-  stream  Signals one after the other, the last one answered: messages and MB (10^6 bytes of body)
-          a second
+  stream  Signals one after the other, the last one answered: messages and MB
+          (10^6 bytes of body) a second
 
 Examples:
   tofu bench 'tcp|localhost|7099' --mode rtt --size 64 --count 10000
-  tofu bench 'uds|/tmp/tofu.sock' --mode stream --size 65535 --count 20000 --json";
+  tofu bench 'uds|/tmp/s' --mode stream --size 65535 --count 20000 --json";
 
 /// Measure round trips or throughput against a server
 #[derive(clap::Args)]

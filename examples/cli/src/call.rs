@@ -13,16 +13,22 @@ use tofu_std::MAX_SECTION_LEN;
 const AFTER_HELP: &str = "\
 Where the response comes in several messages, their bodies are written one after the other.
 
-Failures, by what stderr begins with, among others: `connect_failed`, `uds_path_not_found`,
-`invalid_address`;
-`invalid_body_len` for a body that is longer than the server takes, or than 65535 bytes, and
-`invalid_headers_len` for headers that are;
-`communication_failed` when no response came in time; `peer_disconnected` when the server went away;
-`invalid_message` when what answers is no tofu server; `processing_failed` when FILE cannot be read.
+Failures, by what stderr begins with, among others:
+  invalid_address       ADDRESS is none, or its host is not found
+  connect_failed        nobody listens there, or it cannot be reached
+  uds_path_not_found    there is no such socket
+  peer_disconnected     the server went away, or hung up on what it did not
+                        understand: it may be no tofu server
+  invalid_message       what answers is no tofu server
+  communication_failed  no response came in time
+  invalid_body_len      the body is longer than the server takes, or than 65535
+                        bytes
+  invalid_headers_len   the text headers are
+  processing_failed     the file cannot be read
 
 Examples:
   tofu call 'tcp|localhost|7099' --body hello
-  tofu call 'uds|/tmp/tofu.sock' --header kind:greeting --file letter.bin > answer.bin
+  tofu call 'uds|/tmp/tofu.sock' --header kind:greeting --file in.bin > out.bin
   date | tofu call 'tcp|localhost|7099' --file - --timeout 2.5";
 
 /// Send one request and write the response's body to stdout, byte for byte

@@ -10,11 +10,16 @@ use std::time::{Duration, Instant};
 use tofu_std::{Message, Status};
 
 const AFTER_HELP: &str = "\
-The server needs `--root`. The file stands under its name only once all of it has arrived and
-its checksum is right; a file of that name is replaced. A signal that ends it leaves what has arrived
+The server needs `--root`. The file stands under its name only once all of it has arrived and its \
+checksum is right; a file of that name is replaced. A signal that ends it leaves what has arrived \
 behind, as `.tofu-….part`.
 
 Who reads from `-o -` and takes nothing for as long as the server's `--patience` is cut off.
+
+Failures, by what stderr begins with, among others:
+  not_allowed           the server has no `--root`, or NAME leads out of it
+  processing_failed     the server has no such file, or FILE cannot be written
+  communication_failed  nothing came for as long as --patience
 
 Examples:
   tofu get 'tcp|localhost|7099' photo.jpg

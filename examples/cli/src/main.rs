@@ -31,9 +31,10 @@ use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
 Addresses:
-  tcp|HOST|PORT    TCP. As a listener, an empty HOST is every interface, and port 0 any free port
-  uds|PATH         a Unix domain socket
-  mem|NAME         memory, within one process
+  tcp|HOST|PORT  TCP. To listen, an empty HOST is every interface, and port 0
+                 any that is free
+  uds|PATH       a Unix domain socket
+  mem|NAME       memory, within one process: what `tofu demo` shows
 
 Exit codes:
   0  all is well
@@ -48,7 +49,7 @@ Examples:
 
 /// Message passing in which the message is the API.
 #[derive(Parser)]
-#[command(name = "tofu", version, after_help = AFTER_HELP)]
+#[command(name = "tofu", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -16,16 +16,19 @@ use tofu_std::{Engine, Message, Opcode, Status};
 const NEWS: usize = 64;
 
 const AFTER_HELP: &str = "\
-The server needs `--root`, and the directory a NAME is in. The file stands under its name only once
-all of it has arrived and its checksum is right; then it replaces a file of that name. Of a file that
-grows, what was there at the beginning is sent.
+The server needs `--root`, and the directory a NAME is in. The file stands under its name only once \
+all of it has arrived and its checksum is right; then it replaces a file of that name. Of a file that \
+grows, what was there at the beginning is sent; of stdin, all until it ends.
 
-Failures, by what stderr begins with, among others: `not_allowed` where the server has no
-`--root` or NAME leads out of it; `processing_failed` where FILE cannot be read.
+Failures, by what stderr begins with, among others:
+  not_allowed           the server has no `--root`, or NAME leads out of it
+  processing_failed     the file cannot be read, or not be stored
+  communication_failed  nothing moved for as long as --patience
 
 Examples:
   tofu put 'tcp|localhost|7099' photo.jpg
-  tofu put 'uds|/tmp/tofu.sock' photo.jpg --as 2026.jpg";
+  tofu put 'uds|/tmp/tofu.sock' photo.jpg --as 2026.jpg
+  tar c photos | tofu put 'tcp|localhost|7099' - --as photos.tar";
 
 /// Store a file on a server, streamed and checked end to end
 #[derive(clap::Args)]

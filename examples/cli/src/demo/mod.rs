@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tofu_std::Status;
 
 const AFTER_HELP: &str = "\
-A line for each pattern and transport: whether what came is what was sent, and the time it took.
+A line for each pattern and transport: whether what came is what was sent, and the time it took. \
 Ends with 0 only if all pass.
 
 Example:

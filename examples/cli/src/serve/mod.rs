@@ -24,17 +24,17 @@ use tofu_std::{ChannelGroup, Engine, Options};
 const AFTER_HELP: &str = "\
 Prints `listening ADDRESS` for each listener once it is ready, with the port it really has.
 
-The echo: a HelloRequest is answered by a HelloResponse, a Request by a Response with the same text
-headers, body, id and `more`, a ByeRequest by a ByeResponse. A Signal with `more` is not
-answered, the last one by an empty Response.
+The echo: a HelloRequest is answered by a HelloResponse, a Request by a Response with the same text \
+headers, body, id and `more`, a ByeRequest by a ByeResponse. A Signal with `more` is not answered, \
+the last one by an empty Response.
 
-With --root, Requests with a header `put: NAME` or `get: NAME` store or fetch files under DIR; see
-`tofu put` and `tofu get`. A NAME that leads out of DIR is refused. Nobody else should be able to write
-in DIR: a directory that becomes a link while a NAME in it is looked up is followed.
+With --root, Requests with a header `put: NAME` or `get: NAME` store or fetch files under DIR; see \
+`tofu put` and `tofu get`. A NAME that leads out of DIR is refused. Nobody else should be able to \
+write in DIR: a directory that becomes a link while a NAME in it is looked up is followed.
 
-SIGINT, SIGTERM and SIGHUP, under nohup too: what is queued is finished, for 3 seconds at most, then
-it ends with 0.
-A second signal ends it at once, and leaves unfinished files behind, as `.tofu-….part`; so does SIGKILL.
+SIGINT, SIGTERM and SIGHUP, under nohup too: what is queued is finished, for 3 seconds at most, then \
+it ends with 0. A second signal ends it at once, and leaves unfinished files behind, as \
+`.tofu-….part`; so does SIGKILL.
 
 Examples:
   tofu serve 'tcp|127.0.0.1|7099'

@@ -2,8 +2,8 @@
 
 use crate::common::{Serve, noise, run, run_failing, run_ok, stalled_client, tofu};
 use std::fs;
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tofu_std::testing::free_tcp_port;
@@ -90,6 +90,28 @@ fn stranger() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("tcp|127.0.0.1|{}", listener.local_addr().unwrap().port());
     (listener, address)
+}
+
+#[test]
+fn a_server_that_is_no_tofu_is_found_out() {
+    for (says, named) in [
+        ("SSH-2.0-OpenSSH_9.6\r\n", "invalid_message"),
+        ("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", "peer_disconnected"),
+        ("", "peer_disconnected"),
+    ] {
+        let (listener, address) = stranger();
+        let talks = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Some of the hello, so that this is an answer to it.
+            stream.read_exact(&mut [0; 16]).unwrap();
+            stream.write_all(says.as_bytes()).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            // With all of it read there is no reset, which would take away what was said.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        assert_eq!(run_failing(&["call", &address]), named, "{says:?}");
+        talks.join().unwrap();
+    }
 }
 
 #[test]
@@ -194,6 +216,30 @@ fn help_shows_examples() {
     let mut first = [0];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     child.wait().unwrap();
+}
+
+/// Whether a paragraph's line could have held the word that begins the next.
+fn breaks_early(line: &str, next: &str, width: usize) -> bool {
+    let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+    let word = next.split(' ').next().unwrap_or_default();
+    is_text(line) && is_text(next) && line.chars().count() + 1 + word.chars().count() <= width
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    for (columns, width) in [("80", 80), ("100", 100), ("140", 100)] {
+        for command in ["demo", "serve", "call", "put", "get", "bench", "help"] {
+            let help = tofu(&[command, "--help"]).env("COLUMNS", columns).output().unwrap();
+            let help = String::from_utf8(help.stdout).unwrap();
+            let lines: Vec<_> = help.lines().collect();
+            for line in &lines {
+                assert!(line.chars().count() <= width, "{command} at {columns}: {line}");
+            }
+            for pair in lines.windows(2) {
+                assert!(!breaks_early(pair[0], pair[1], width), "{command} at {columns}: {pair:?}");
+            }
+        }
+    }
 }
 
 /// A server that answers a Request with Signals, for ever; its address.
