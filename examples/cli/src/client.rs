@@ -2,9 +2,11 @@
 
 use crate::failure::{Failure, Result};
 use crate::refusal;
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tofu_std::{
-    ChannelGroup, ChannelNumber, Engine, Header, Message, Notice, Opcode, Received, Status,
+    Address, ChannelGroup, ChannelNumber, Engine, Header, LIMITS, Limits, Message, Notice, Opcode,
+    Received, Status,
 };
 
 /// How long to wait for a message of our own pool.
@@ -19,6 +21,20 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(crate) struct Client {
     group: ChannelGroup,
     channel: ChannelNumber,
+    address: String,
+    /// What the server takes, once it has answered.
+    limits: Cell<Option<Limits>>,
+}
+
+/// Refuses an address where nobody but this process could be.
+pub(crate) fn check_address(address: &str) -> Result {
+    match Address::parse(address) {
+        Ok(Address::Mem { .. }) => Err(Failure::new(
+            Status::InvalidAddress,
+            format_args!("{address}: memory is within this process, and nobody else is in it"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// An engine for one command.
@@ -39,6 +55,7 @@ pub(crate) fn sized_message(engine: &Engine, len: usize) -> Result<Message> {
 impl Client {
     /// Connects and says hello.
     pub(crate) fn connect(engine: &Engine, address: &str, deadline: Instant) -> Result<Client> {
+        check_address(address)?;
         Client::greet(engine, address, deadline).map_err(|failure| failure.or_at(address))
     }
 
@@ -47,13 +64,10 @@ impl Client {
         let mut hello = message(engine)?;
         hello.connect_to(address)?;
         let channel = group.post(hello)?.channel;
-        let client = Client { group, channel };
+        let client = Client { group, channel, address: address.into(), limits: Cell::default() };
         let courtesy = deadline.min(Instant::now() + COURTESY);
-        while let Some(received) = client.wait(courtesy)? {
-            if matches!(&received, Received::Peer(message) if message.opcode() == Opcode::HelloResponse)
-            {
-                break;
-            }
+        while client.limits.get().is_none() {
+            let Some(received) = client.wait(courtesy)? else { break };
             client.judge(received)?;
         }
         Ok(client)
@@ -74,7 +88,7 @@ impl Client {
         Err(match refused {
             Status::PoolEmpty => silent(),
             Status::ChannelClosed | Status::InvalidChannelNumber => self.why_closed(refused),
-            status => status.into(),
+            status => self.end(status),
         })
     }
 
@@ -139,16 +153,34 @@ impl Client {
     fn judge(&self, received: Received) -> Result<Option<Message>> {
         match received {
             Received::Peer(message) => match message.opcode() {
-                Opcode::HelloResponse | Opcode::ByeResponse => Ok(None),
+                Opcode::HelloResponse => {
+                    let limits = message.text().get(LIMITS);
+                    self.limits.set(Some(limits.map_or(Limits::MAX, Limits::parse)));
+                    Ok(None)
+                }
+                Opcode::ByeResponse => Ok(None),
                 Opcode::ByeRequest => Err(self.dismissed(message)),
                 _ => Ok(Some(message)),
             },
-            Received::Returned(_, status) => Err(status.into()),
+            Received::Returned(_, status) => Err(self.end(status)),
             Received::Notice(notice) => match notice.status {
                 Status::ReceiverUpdate | Status::PoolEmpty => Ok(None),
-                _ => Err(reason(notice).into()),
+                _ => Err(self.end(reason(notice))),
             },
         }
+    }
+
+    /// Why nothing goes on; for a message that is too long, what would not be.
+    fn end(&self, status: Status) -> Failure {
+        let Some(limits) = self.limits.get() else {
+            return Failure::at(status, &self.address);
+        };
+        let (most, what) = match status {
+            Status::InvalidBodyLen => (limits.body, "body"),
+            Status::InvalidHeadersLen => (limits.headers, "text headers"),
+            _ => return status.into(),
+        };
+        Failure::new(status, format_args!("the server takes {most} bytes of {what} at most"))
     }
 
     /// The server closes.
@@ -171,7 +203,7 @@ impl Client {
                 return failure;
             }
         }
-        otherwise.into()
+        self.end(otherwise)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
-use tofu_std::{Address, MessageError, PostError, Status, Stopped};
+use tofu_std::{Address, MAX_SECTION_LEN, MessageError, PostError, Status, Stopped};
 
 /// What a command comes to.
 pub(crate) type Result<T = ()> = std::result::Result<T, Failure>;
@@ -83,7 +83,13 @@ impl From<Status> for Failure {
 
 impl From<MessageError> for Failure {
     fn from(error: MessageError) -> Self {
-        Failure::new(error.status(), error)
+        let most = match error {
+            MessageError::HeadersTooLong | MessageError::BodyTooLong => {
+                format!(": {MAX_SECTION_LEN} bytes is the most a message takes")
+            }
+            _ => String::new(),
+        };
+        Failure::new(error.status(), format_args!("{error}{most}"))
     }
 }
 

@@ -10,6 +10,7 @@ mod root;
 mod server;
 mod uploads;
 
+use crate::client;
 use crate::failure::{Failure, Result};
 use crate::seconds;
 use root::Root;
@@ -66,6 +67,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
+    args.addresses.iter().try_for_each(|address| client::check_address(address))?;
     let root =
         match &args.root {
             Some(dir) => Some(Root::open(dir).map_err(|error| {

@@ -1,12 +1,13 @@
 //! `tofu serve`, `tofu call`, `tofu bench` and `tofu demo`.
 
-use crate::common::{Serve, noise, run, run_failing, run_ok, stalled_client, tofu};
+use crate::common::{Serve, failure, noise, run, run_failing, run_ok, stalled_client, tofu};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tofu_std::testing::free_tcp_port;
+use tofu_std::{ChannelGroup, Engine, LISTEN_ON, Message, Opcode, Options, Received};
 
 const ANY_PORT: &str = "tcp|127.0.0.1|0";
 
@@ -67,7 +68,27 @@ fn a_body_too_long_for_a_message_is_refused() {
     fs::write(&file, noise(65_536, 1)).unwrap();
     let nobody = format!("tcp|127.0.0.1|{}", free_tcp_port().unwrap());
     let args = ["call", &nobody, "--file", file.to_str().unwrap()];
-    assert_eq!(run_failing(&args), "invalid_body_len");
+    let line = failure(&run(&args));
+    assert!(line.starts_with("invalid_body_len: ") && line.contains("65535 bytes"), "{line}");
+}
+
+#[test]
+fn what_a_server_takes_at_most_is_said_where_it_is_less() {
+    let address = server(Options::with_pool(1024, 64), |mut message, group| {
+        if message.reply().is_ok() {
+            let _ = group.post_wait(message, None);
+        }
+    });
+    let (longest, long) = ("x".repeat(752), "x".repeat(753));
+    assert_eq!(run_ok(&["call", &address, "--body", &longest]), longest.as_bytes());
+    assert_eq!(
+        failure(&run(&["call", &address, "--body", &long])),
+        "invalid_body_len: the server takes 752 bytes of body at most"
+    );
+    assert_eq!(
+        failure(&run(&["call", &address, "--header", &format!("name:{long}")])),
+        "invalid_headers_len: the server takes 256 bytes of text headers at most"
+    );
 }
 
 #[test]
@@ -111,6 +132,14 @@ fn a_server_that_is_no_tofu_is_found_out() {
         });
         assert_eq!(run_failing(&["call", &address]), named, "{says:?}");
         talks.join().unwrap();
+    }
+}
+
+#[test]
+fn memory_is_of_no_use_between_processes() {
+    for args in [&["serve", ANY_PORT, "mem|x"][..], &["call", "mem|x"], &["get", "mem|x", "y"]] {
+        let line = failure(&run(args));
+        assert!(line.starts_with("invalid_address: mem|x: memory is within"), "{line}");
     }
 }
 
@@ -242,34 +271,43 @@ fn help_fits_the_terminal() {
     }
 }
 
-/// A server that answers a Request with Signals, for ever; its address.
-fn talker() -> String {
-    use tofu_std::{Engine, LISTEN_ON, Opcode, Received};
-    let engine = Engine::new().unwrap();
+/// A server in this process that does as it is told with every message; its address.
+fn server(
+    options: Options,
+    mut answer: impl FnMut(Message, &ChannelGroup) + Send + 'static,
+) -> String {
+    let engine = Engine::with_options(options).unwrap();
     let group = engine.group().unwrap();
     let mut welcome = engine.get().unwrap();
     welcome.listen_on(ANY_PORT).unwrap();
     group.post(welcome).unwrap();
-    let Ok(Some(Received::Returned(answer, _))) = group.wait_receive(None) else { panic!() };
-    let address = answer.text().get_str(LISTEN_ON).unwrap().to_owned();
-    drop(answer);
+    let Ok(Some(Received::Returned(listening, _))) = group.wait_receive(None) else { panic!() };
+    let address = listening.text().get_str(LISTEN_ON).unwrap().to_owned();
+    drop(listening);
     std::thread::spawn(move || {
         while let Ok(Some(received)) = group.wait_receive(None) {
-            let Received::Peer(message) = received else { continue };
-            if message.opcode() != Opcode::Request {
-                continue;
-            }
-            let channel = message.channel();
-            loop {
-                let Some(mut signal) = engine.get_wait(None) else { return };
-                signal.prepare(Opcode::Signal, channel);
-                if group.post_wait(signal, None).is_err() {
-                    break;
-                }
+            if let Received::Peer(message) = received {
+                answer(message, &group);
             }
         }
     });
     address
+}
+
+/// A server that answers a Request with Signals, for ever; its address.
+fn talker() -> String {
+    server(Options::default(), |message, group| {
+        if message.opcode() != Opcode::Request {
+            return;
+        }
+        let channel = message.channel();
+        while let Some(mut signal) = group.engine().get_wait(None) {
+            signal.prepare(Opcode::Signal, channel);
+            if group.post_wait(signal, None).is_err() {
+                return;
+            }
+        }
+    })
 }
 
 #[test]
