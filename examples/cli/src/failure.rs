@@ -1,5 +1,6 @@
 //! Why a command failed.
 
+use crate::verbose;
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ impl Failure {
         match Address::parse(address) {
             Err(error) if status == Status::InvalidAddress => {
                 Failure::new(status, format_args!("{address}: {error}"))
+            }
+            _ if comes_of_the_system(status) && verbose::has_more() => {
+                Failure::new(status, format_args!("{address} (-v tells more)"))
             }
             _ => Failure::new(status, address),
         }
@@ -73,6 +77,11 @@ impl Failure {
         crate::output::complain(&self.line());
         ExitCode::FAILURE
     }
+}
+
+/// Whether a status is what is left of an error of the operating system, or of its look-up of a name.
+fn comes_of_the_system(status: Status) -> bool {
+    matches!(status, Status::ConnectFailed | Status::ListenFailed | Status::InvalidAddress)
 }
 
 impl From<Status> for Failure {

@@ -11,7 +11,7 @@
 //! | `client` | a connection as the client commands see it |
 //! | `refusal` | how a server says what went wrong |
 //! | `failure`, `output` | why a command failed; writing to stdout |
-//! | `seconds` | times on the command line |
+//! | `seconds`, `verbose` | times on the command line; `--verbose` |
 
 mod bench;
 mod call;
@@ -25,6 +25,7 @@ mod refusal;
 mod seconds;
 mod serve;
 mod transfer;
+mod verbose;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -38,7 +39,8 @@ Addresses:
 
 Exit codes:
   0  all is well
-  1  it failed; stderr begins with the status' name, and a colon where there is more to say
+  1  it failed; stderr begins with the status' name, and a colon where there is
+     more to say. With --verbose, lines that begin with `log:` come before
   2  the command line makes no sense
 
 Examples:
@@ -51,6 +53,9 @@ Examples:
 #[derive(Parser)]
 #[command(name = "tofu", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
+    /// Tell on stderr what the engine does and what the operating system said
+    #[arg(short, long, global = true, display_order = 100)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,7 +71,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = Cli::parse();
+    verbose::start(cli.verbose);
+    let outcome = match cli.command {
         Command::Demo(args) => demo::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Call(args) => call::run(&args),

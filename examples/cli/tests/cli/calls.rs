@@ -136,6 +136,28 @@ fn a_server_that_is_no_tofu_is_found_out() {
 }
 
 #[test]
+fn what_the_system_said_is_told_to_who_asks() {
+    let nobody = format!("tcp|127.0.0.1|{}", free_tcp_port().unwrap());
+    // Too long for a name, so that no name server is asked.
+    let nowhere = format!("tcp|{}.invalid|1", "x".repeat(64));
+    let serve = Serve::start(&[ANY_PORT], &[]);
+    for (args, status) in [
+        (["call", &nobody], "connect_failed"),
+        (["serve", serve.address()], "listen_failed"),
+        (["call", &nowhere], "invalid_address"),
+    ] {
+        let line = format!("{status}: {}", args[1]);
+        assert_eq!(failure(&run(&args)), format!("{line} (-v tells more)"));
+        let told = run(&[&args[..], &["-v"]].concat());
+        assert_eq!(told.status.code(), Some(1));
+        let told = String::from_utf8(told.stderr).unwrap();
+        let (log, last) = told.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(last, line);
+        assert!(log.lines().all(|line| line.starts_with("log: ")), "{log}");
+    }
+}
+
+#[test]
 fn memory_is_of_no_use_between_processes() {
     for args in [&["serve", ANY_PORT, "mem|x"][..], &["call", "mem|x"], &["get", "mem|x", "y"]] {
         let line = failure(&run(args));
