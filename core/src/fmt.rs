@@ -1,7 +1,7 @@
 //! Logging, the one file that names a logging crate.
 //!
 //! Without either feature the macro still checks its arguments and compiles to nothing. With
-//! both, `defmt` is used. Arguments are plain numbers, which both crates format alike.
+//! both, `defmt` is used. Arguments are numbers and names, which both crates format alike.
 
 macro_rules! debug {
     ($text:literal $(, $arg:expr)* $(,)?) => {{

@@ -528,7 +528,7 @@ impl<P: Platform> Engine<P> {
     }
 
     fn end(&mut self, slot: u32, status: Status, io: &mut impl Transport) -> Drained {
-        debug!("peer ends channel: {}", status.code());
+        debug!("peer ends channel: {}", status.name());
         self.finish(slot, Close::Graceful, status, io);
         Drained::Ended
     }

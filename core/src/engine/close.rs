@@ -55,7 +55,7 @@ impl<P: Platform> Engine<P> {
         if channel.has_link() {
             io.close(link_of(slot), how);
         }
-        debug!("channel {} closed: {}", channel.number.get(), reason.code());
+        debug!("channel {} closed: {}", channel.number.get(), reason.name());
         let announced = channel.announced()
             && !(planted!(ClosesSilently) && channel.bye == Bye::Sent && channel.peer_bye);
         self.leave_lists(slot);
