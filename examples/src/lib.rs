@@ -115,3 +115,8 @@ pub fn both_ends(client: Outcome, server: JoinHandle<Outcome>) -> Outcome {
         (Err(client), Err(server)) => Err(format!("client: {client}; server: {server}").into()),
     }
 }
+
+/// Compiles the programs of the project's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -113,8 +113,3 @@ pub type Message = tofu_core::Message<Host>;
 pub type Received = tofu_core::Received<Host>;
 /// A refused post: the message as it was, and why.
 pub type PostError = tofu_core::PostError<Host>;
-
-/// Compiles the programs of the README.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
