@@ -171,3 +171,8 @@ pub use transport::{Close, Link, Ready, Transport};
 /// The containers of [`platform!`]; not for direct use.
 #[doc(hidden)]
 pub use heapless;
+
+/// Compiles the program of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -51,3 +51,8 @@ pub use faults::{Chance, Faults};
 pub use network::Network;
 pub use raw::{RawListener, RawPipe};
 pub use rng::Rng;
+
+/// Compiles the program of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

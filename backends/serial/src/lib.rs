@@ -62,3 +62,8 @@ mod transport;
 
 pub use line::Serial;
 pub use options::{Options, Stats};
+
+/// Compiles the program of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -76,3 +76,8 @@ pub use slot::Slot;
 pub use smoltcp;
 pub use stack::Stack;
 pub use storage::Storage;
+
+/// Compiles the program of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
