@@ -10,7 +10,7 @@ pub const MAX_SECTION_LEN: usize = u16::MAX as usize;
 /// The largest frame: header, text headers and body at their most.
 pub const MAX_FRAME_LEN: usize = HEADER_LEN + 2 * MAX_SECTION_LEN;
 
-/// The number of a channel, local to one engine (PROTOCOL, section 2).
+/// The number of a channel, local to one engine ([PROTOCOL, section 2](crate::protocol#2-channels-and-groups)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ChannelNumber(u16);
@@ -43,7 +43,7 @@ impl fmt::Display for ChannelNumber {
     }
 }
 
-/// What a message does (PROTOCOL, section 1).
+/// What a message does ([PROTOCOL, section 1](crate::protocol#1-frame)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]

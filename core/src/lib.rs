@@ -5,8 +5,8 @@
 //! machine. It knows no socket, no clock and no thread, allocates nothing and holds no `unsafe`. In a build
 //! without debug assertions none of it panics, whatever a peer or a caller does: the project's `tests/no-panic` has the linker prove
 //! that for boards, but for some `Debug` output and what a platform or a waker brings itself.
-//! What crosses the wire, and what an engine promises, stands in `PROTOCOL.md` beside this crate's
-//! manifest.
+//! The contract is [`protocol`]: what crosses the wire, and what an engine promises. It is the file `PROTOCOL.md` beside this
+//! crate's manifest; what is documented here names the section it implements.
 //!
 //! On a host use `tofu-std`, which drives this engine over TCP, Unix sockets and memory. On a
 //! board, or in a simulator, drive it yourself:
@@ -147,6 +147,11 @@ mod time;
 mod timer;
 mod transport;
 mod tx;
+
+/// The contract, as it stands in `PROTOCOL.md`. There is no code in it.
+///
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
 
 pub use address::{Address, AddressError, CONNECT_TO, LISTEN_ON};
 pub use bounds::{BOUNDS, Bounds};

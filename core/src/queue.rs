@@ -7,7 +7,7 @@ use crate::platform::Platform;
 use crate::storage::{Slab, Slot, Table};
 use crate::{ChannelNumber, Status};
 
-/// A word from the engine that carries no payload (PROTOCOL, section 4).
+/// A word from the engine that carries no payload ([PROTOCOL, section 4](crate::protocol#4-what-is-received)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Notice {

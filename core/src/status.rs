@@ -4,7 +4,7 @@ use core::fmt;
 
 macro_rules! statuses {
     ($($code:literal $variant:ident $name:literal $doc:literal;)*) => {
-        /// What became of a message or a channel (PROTOCOL, section 5).
+        /// What became of a message or a channel ([PROTOCOL, section 5](crate::protocol#5-statuses)).
         ///
         /// ```
         /// use tofu_core::Status;

@@ -25,7 +25,7 @@ use crate::{Bounds, ChannelNumber, Instant, Limits, Status};
 use core::fmt;
 use core::task::Waker;
 
-/// What comes out of a receive (PROTOCOL, section 4).
+/// What comes out of a receive ([PROTOCOL, section 4](crate::protocol#4-what-is-received)).
 pub enum Received<P: Platform> {
     /// From the other end.
     Peer(Message<P>),

@@ -60,7 +60,7 @@ impl<P: Platform> Engine<P> {
     /// refused once that is known; before its hello, or its answer to ours, it is sent and thrown away at the other end.
     ///
     /// # Errors
-    /// Every refusal of PROTOCOL, section 3, with the message unchanged:
+    /// Every refusal of [PROTOCOL, section 3](crate::protocol#3-operations), with the message unchanged:
     ///
     /// | status | refused |
     /// |---|---|
