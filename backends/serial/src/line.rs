@@ -16,7 +16,8 @@ const READS: usize = 64;
 ///
 /// `RX` is how many bytes may wait to be read in each direction of opening: what the peer
 /// sends before it waits for this engine. `TX` is how many may wait for the line. Two of the first, one of
-/// the second and some 500 bytes are what it takes. `RX` is from 64 to 32,767, `TX` at least 256.
+/// the second and some 500 bytes are what it takes. `RX` is from 64 to 32,767 bytes, `TX` at least 256; by default
+/// both are 512.
 ///
 /// ```
 /// # fn line(uart: impl embedded_io::Read + embedded_io::Write + embedded_io::ReadReady + embedded_io::WriteReady) {

@@ -6,10 +6,10 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How long an open session says nothing before it says that it is alive, and how long an
-    /// opening waits before it knocks again.
+    /// opening waits before it knocks again; 1 s.
     pub keep_alive: Duration,
-    /// How long a peer may be silent before its session ends. Several times `keep_alive`, and longer
-    /// than the line takes for what both buffers hold.
+    /// How long the peer of an open session may be silent before the session ends; 5 s. Several times `keep_alive`, and
+    /// longer than the line takes for what both buffers hold.
     pub silence: Duration,
 }
 

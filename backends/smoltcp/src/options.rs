@@ -5,25 +5,25 @@ use core::time::Duration;
 /// How a [`Stack`](crate::Stack) treats its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many sockets a listener keeps ready for clients, as far as there are free ones. As many
-    /// clients may connect between two turns.
+    /// How many sockets a listener keeps ready for clients, as far as there are free ones; 4. As many
+    /// clients may connect between two turns. With 0 a listener takes none.
     pub backlog: usize,
-    /// How long a connection may be silent before its peer is asked whether it is still there.
+    /// How long a connection may be silent before its peer is asked whether it is still there, and then again; 20 s.
     pub keep_alive: Duration,
-    /// How long a peer may leave everything unanswered before its connection is lost. Should be
+    /// How long a peer may leave everything unanswered before its connection is lost; 300 s. Should be
     /// several times `keep_alive`, and several minutes: a peer that has no room for more is asked
-    /// only once a minute.
+    /// only once a minute. Before it is accepted it has 60 s, and a client's handshake 10 s.
     pub timeout: Duration,
     /// How long a closed connection may make no progress with its last bytes, and then with its
-    /// end, before it is reset.
+    /// end, before it is reset; 10 s.
     pub linger: Duration,
-    /// Where ephemeral ports start. Should differ from boot to boot, as the interface's own
-    /// random seed should, so that a peer does not take a new connection for an old one.
+    /// Where ephemeral ports start: a number of ports after 49,152, of which there are 16,384; 0. Should differ from boot
+    /// to boot, as the interface's own random seed should, so that a peer does not take a new connection for an old one.
     pub seed: u16,
 }
 
 impl Options {
-    /// The defaults.
+    /// The defaults: a backlog of 4, 20 s, 300 s and 10 s, and the seed 0.
     pub const DEFAULT: Options = Options {
         backlog: 4,
         keep_alive: Duration::from_secs(20),
