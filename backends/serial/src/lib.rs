@@ -14,7 +14,10 @@
 //! - A peer that does not read slows this side down: no more is sent than it has room for.
 //! - Nothing is sent twice; what a lost channel did not carry comes back, and the application decides.
 //!
-//! It takes no interrupt, clock or executor, only a loop:
+//! What two ends say to each other is [`protocol`], the file `PROTOCOL.md` beside this crate's manifest: all that another
+//! implementation needs.
+//!
+//! A line takes no interrupt, clock or executor, only a loop:
 //!
 //! ```text
 //! let mut line: Serial<_> = Serial::new(uart, "host", session, Options::default());
@@ -36,7 +39,7 @@
 //! | `line` | reading and writing the line, and its turn |
 //! | `transport` | the line as the engine sees it |
 //! | `session` | one direction of opening: begin, flow, keep alive, end |
-//! | `packet` | what crosses the line: its source tells another implementation all it needs |
+//! | `packet` | what crosses the line |
 //! | `buffer` | what waits to be read, what waits to be written |
 //! | `options` | timeouts |
 #![cfg_attr(not(test), no_std)]
@@ -59,6 +62,11 @@ mod options;
 mod packet;
 mod session;
 mod transport;
+
+/// The protocol on the line, as it stands in `PROTOCOL.md`. There is no code in it.
+///
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
 
 pub use line::Serial;
 pub use options::{Options, Stats};

@@ -1,15 +1,4 @@
-//! What crosses the line: packets, each stuffed (COBS), ended by a zero byte and checked (CRC-32C).
-//!
-//! | bytes | field |
-//! |---|---|
-//! | 0 | bits 0–3 kind, bit 4 set by the side that opened the session, the others 0 |
-//! | 1–4 | session |
-//! | 5–6 | number: how many numbered packets its sender sent in this session before |
-//! | 7–8 | limit: how many bytes its sender takes in this session in all, modulo 65,536 |
-//! | … | payload of Data |
-//! | last 4 | CRC-32C of all before |
-//!
-//! Integers are big-endian.
+//! What crosses the line: packets, each stuffed (COBS), ended by a zero byte and checked (CRC-32C) (PROTOCOL, sections 1 and 2).
 
 use cobs::{CobsEncoder, DecodeResult, DecoderState};
 use crc::{CRC_32_ISCSI, Crc};
@@ -231,6 +220,15 @@ mod tests {
             assert!(bytes.len() <= SHORTEST);
             assert_eq!(decoded(&bytes), [Ok((header(kind), vec![]))]);
         }
+    }
+
+    #[test]
+    fn the_example_of_the_protocol_is_right() {
+        let header =
+            Header { kind: Kind::Open, from_opener: true, session: 1, number: 0, limit: 512 };
+        let bytes: Vec<_> =
+            encoded(header, &[]).into_iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(include_str!("../PROTOCOL.md").contains(&format!("`{}`", bytes.join(" "))));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One direction of opening: the session in it, how it began, flows and ends.
+//! One direction of opening: the session in it, how it began, flows and ends (PROTOCOL, sections 3 to 6).
 
 use crate::Options;
 use crate::buffer::Inbox;
