@@ -54,12 +54,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-// These come first in the compiler's output, before what cannot be found without those features.
-#[cfg(not(any(feature = "ipv4", feature = "ipv6")))]
-compile_error!("tofu-smoltcp needs one of the features `ipv4` and `ipv6`, or both");
-#[cfg(not(any(feature = "ethernet", feature = "ip")))]
-compile_error!("tofu-smoltcp needs one of the features `ethernet` and `ip`, or both");
-
 #[cfg(feature = "dhcpv4")]
 mod dhcp;
 #[cfg(feature = "dns")]
