@@ -91,6 +91,8 @@ pub(crate) enum Place {
     Reading,
     /// The engine's: to be read when the others have had their turn.
     ReadingLater,
+    /// The engine's: to be read into a message that came back for it.
+    Resumed,
     /// Its group's: its next frame waits for a message of this class.
     Parked(usize),
     /// Its group's: waits for the staging buffer, or for the receiver to catch up.
@@ -122,6 +124,8 @@ pub struct Channel<P: Platform> {
     pub(crate) later: bool,
     /// Not read while it holds its share in unread messages and unsent answers.
     pub(crate) held: bool,
+    /// It waited for a message, which came back, and has not taken it yet.
+    pub(crate) resumed: bool,
     /// A notice other than `channel_closed` waits in the group's queue.
     pub(crate) notice_waits: bool,
     /// The listener failed to accept and has said so.
@@ -172,6 +176,7 @@ impl<P: Platform> Default for Channel<P> {
             wants_write: false,
             later: false,
             held: false,
+            resumed: false,
             notice_waits: false,
             accept_failing: false,
             number: ChannelNumber::NONE,

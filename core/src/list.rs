@@ -69,23 +69,6 @@ impl List {
         self.tail = index;
     }
 
-    /// As [`List::push_back`], but before all others.
-    pub(crate) fn push_front<T: Linked>(&mut self, items: &mut [T], index: u32) {
-        let head = self.head;
-        let (Some(links), Ok(index)) = (self.links(items, index), u16::try_from(index)) else {
-            return;
-        };
-        if links.is_member() {
-            return;
-        }
-        *links = Links { prev: END, next: head };
-        match self.links(items, head.into()) {
-            Some(links) => links.prev = index,
-            None => self.tail = index,
-        }
-        self.head = index;
-    }
-
     /// Takes an element out of this list; false if it is in none.
     pub(crate) fn remove<T: Linked>(&mut self, items: &mut [T], index: u32) -> bool {
         let Some(links) = self.links(items, index) else { return false };
@@ -145,11 +128,6 @@ mod tests {
             if step % 3 == 0 {
                 list.remove(&mut items, index);
                 model.retain(|&member| member != index);
-            } else if step % 5 == 0 {
-                list.push_front(&mut items, index);
-                if !model.contains(&index) {
-                    model.push_front(index);
-                }
             } else {
                 list.push_back(&mut items, index);
                 if !model.contains(&index) {

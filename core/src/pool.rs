@@ -87,6 +87,8 @@ pub struct PoolState<P: Platform> {
     classes: P::Classes,
     /// Somebody was refused since the last message came back.
     starved: bool,
+    /// Something came back since the engine last looked whom it helps.
+    came_back: bool,
     /// A message was taken: from now on the classes keep their places.
     in_use: bool,
     waker: Option<Waker>,
@@ -151,6 +153,7 @@ impl<P: Platform> PoolState<P> {
 
     /// Whom to wake, now that a message came back.
     fn wakes(&mut self) -> Option<Waker> {
+        self.came_back = true;
         let starved = core::mem::take(&mut self.starved);
         if starved { self.waker.clone() } else { None }
     }
@@ -185,6 +188,7 @@ impl<P: Platform> Pool<P> {
         let state = PoolState {
             classes: P::Classes::default(),
             starved: false,
+            came_back: false,
             in_use: false,
             waker: None,
         };
@@ -224,7 +228,7 @@ impl<P: Platform> Pool<P> {
 
     /// The size class that serves a frame of this length; one that does not exist for what is too
     /// long.
-    fn class_of(&self, len: usize) -> usize {
+    pub(crate) fn class_of(&self, len: usize) -> usize {
         self.stocks().take_while(|stock| stock.size() < len).count()
     }
 
@@ -345,10 +349,15 @@ impl<P: Platform> Pool<P> {
         self.has_room(class, held.saturating_add(free / 8), 0)
     }
 
-    /// Whether nothing came back since somebody was refused.
+    /// Whether something came back since the engine last looked whom it helps.
     #[inline(never)] // Rarely.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.state.with(|state| state.starved).unwrap_or(true)
+    pub(crate) fn came_back(&self) -> bool {
+        self.state.with(|state| state.came_back).unwrap_or(false)
+    }
+
+    /// The engine looks.
+    pub(crate) fn note_look(&self) {
+        self.state.with(|state| state.came_back = false);
     }
 
     /// Notes in a message, which may be another pool's and may yet grow by so many bytes, in which of this pool's

@@ -6,6 +6,7 @@ use crate::channel::{Bye, Channel, Phase, Place, Side};
 use crate::engine::{Engine, spend_on_connection};
 use crate::group::Group;
 use crate::header::{HEADER_LEN, Kind, Opcode, Role, wire};
+use crate::list::List;
 use crate::message::Message;
 use crate::platform::Platform;
 use crate::pool::{PerClass, Pool, count, known_class};
@@ -261,7 +262,7 @@ impl<P: Platform> Engine<P> {
         };
         let unread = |class| self.groups.get(index).map_or(0, |group| count(&group.unread, class));
         match channel.place {
-            Place::Reading | Place::ReadingLater | Place::AwaitNotice => true,
+            Place::Reading | Place::ReadingLater | Place::Resumed | Place::AwaitNotice => true,
             Place::Parked(class) => unread(class) > 0,
             Place::Blocked => {
                 let owner = self.groups.get(index).and_then(|group| group.owner);
@@ -424,7 +425,8 @@ impl<P: Platform> Engine<P> {
             frame.have += used;
         }
         let waits = frame.have == HEADER_LEN && frame.message.is_none() && frame.skipped.is_none();
-        if waits && let Err(step) = begin(channel, &mut group.unread, &self.pool) {
+        let parked = if group.parked_count > 0 { &group.parked[..] } else { &[] };
+        if waits && let Err(step) = begin(channel, parked, &mut group.unread, &self.pool) {
             group.consume(used);
             return step;
         }
@@ -499,7 +501,10 @@ impl<P: Platform> Engine<P> {
     /// The peer may have much to say before it takes our goodbye, and before it answers: that it does is progress.
     #[inline(never)] // Once, for a board.
     fn extend_goodbye(&mut self, slot: u32) {
-        if self.channels.get(slot).is_some_and(|channel| channel.send_failed.is_none()) {
+        let Some(channel) = self.channels.get(slot) else { return };
+        // One that is not taken is for the send timeout, if there is one.
+        let may_wait = channel.bye == Bye::Sent || !self.timers.has(Timer::Send);
+        if channel.send_failed.is_none() && may_wait {
             self.start_phase_timer(slot, Timer::Bye);
         }
     }
@@ -581,6 +586,7 @@ fn window<P: Platform>(
 /// and limits).
 fn begin<P: Platform>(
     channel: &mut Channel<P>,
+    parked: &[List],
     group_unread: &mut PerClass,
     pool: &P::PoolRef,
 ) -> Result<(), Step> {
@@ -612,6 +618,13 @@ fn begin<P: Platform>(
         return Ok(());
     }
     let frame_len = wire::frame_len(header);
+    // Whoever waits comes before who comes now.
+    if !core::mem::take(&mut channel.resumed) && !parked.is_empty() {
+        let class = pool.class_of(frame_len);
+        if parked.get(class).is_some_and(|list| !list.is_empty()) {
+            return Err(Step::Park(class));
+        }
+    }
     let mut message = Pool::get_shared(pool, frame_len, group_unread).map_err(Step::Park)?;
     message.receive_header(header, channel.number);
     count_up(group_unread, message.class());

@@ -4,10 +4,10 @@ mod support;
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::*;
 use tofu_std::testing::unique_mem_address;
-use tofu_std::{Engine, Opcode, Options, SizeClass, Status};
+use tofu_std::{Engine, Opcode, Options, Received, SizeClass, Status};
 
 #[test]
 fn who_waits_for_a_large_message_bears_posts_in_a_row() {
@@ -78,4 +78,36 @@ fn a_post_that_waits_hears_of_room_that_channels_leave() {
     }
     assert_eq!(posted.recv_timeout(SOON), Ok(true));
     waiter.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_message_that_came_back_is_not_forgotten_though_somebody_was_refused_since() {
+    const POOL: u16 = 12;
+    let [client, server] =
+        [POOL, 256].map(|count| Engine::with_options(Options::with_pool(256, count)).unwrap());
+    let [waits, posts, to] = [&client, &client, &server].map(|engine| engine.group().unwrap());
+    let (_, address) = listen(&to, &unique_mem_address());
+    let (_, at_server) = pair(&waits, &to, &address);
+    let (channel, _) = pair(&posts, &to, &address);
+    // A row of posts: where more waits to be received, the next is put off.
+    for _ in 0..POOL {
+        posts.post(message(&client, Opcode::Signal, channel)).unwrap();
+    }
+    assert!(posts.wait_receive(Duration::from_millis(50)).unwrap().is_none());
+    posts.update_receiver(None).unwrap();
+    let mut held: Vec<_> = std::iter::from_fn(|| client.get()).collect();
+    to.post(message(&server, Opcode::Signal, at_server)).unwrap();
+    held.push(peer(&waits));
+    to.post(message(&server, Opcode::Signal, at_server)).unwrap();
+    notice(&waits, Status::PoolEmpty);
+    assert_eq!(client.free_messages(), 0);
+    let mut signal = held.swap_remove(0);
+    signal.prepare(Opcode::Signal, channel);
+    posts.post(signal).unwrap();
+    // It is written, and comes back, but is kept for receiving.
+    assert!(client.get().is_none());
+    assert_eq!(client.free_messages(), 1);
+    let start = Instant::now();
+    assert!(matches!(receive(&waits), Received::Peer(_)));
+    assert!(start.elapsed() < SOON / 2, "it came when the wait was over");
 }

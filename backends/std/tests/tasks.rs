@@ -4,12 +4,12 @@ mod support;
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use support::*;
 use tofu_std::testing::unique_mem_address;
-use tofu_std::{ChannelGroup, Engine, Opcode, Options, Received, Status, Stopped};
+use tofu_std::{ChannelGroup, ChannelNumber, Engine, Opcode, Options, Received, Status, Stopped};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -186,27 +186,86 @@ async fn stopping_ends_every_wait() {
     drop(held);
 }
 
-/// Runtimes drop tasks where they are woken, and tasks have groups.
-struct DropsWhatItHas(Mutex<Option<ChannelGroup>>);
+/// What a waker does when it is called, once.
+struct Calls<F>(Mutex<Option<F>>);
 
-impl Wake for DropsWhatItHas {
+impl<F: FnOnce() + Send> Wake for Calls<F> {
     fn wake(self: Arc<Self>) {
-        self.0.lock().unwrap().take();
+        let call = self.0.lock().unwrap().take();
+        if let Some(call) = call {
+            call();
+        }
     }
 }
 
-#[test]
-fn a_waker_may_call_the_engine() {
-    let engine = Engine::new().unwrap();
-    let (group, other) = (engine.group().unwrap(), engine.group().unwrap());
-    let dropping = Arc::new(DropsWhatItHas(Mutex::new(Some(other))));
-    let waker = Waker::from(dropping.clone());
+/// A task of this group waits, and its waker does this.
+fn wait_with(
+    group: &ChannelGroup,
+    call: impl FnOnce() + Send + 'static,
+) -> impl Future<Output = Result<Received, Stopped>> {
+    let waker = Waker::from(Arc::new(Calls(Mutex::new(Some(call)))));
     let mut wait = Box::pin(group.receive_async());
-    assert!(matches!(wait.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending));
+    assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    wait
+}
+
+#[test]
+fn a_waker_may_drop_a_group() {
+    let engine = Engine::new().unwrap();
+    // Runtimes drop tasks where they are woken, and tasks have groups.
+    let [group, other] = [(); 2].map(|()| engine.group().unwrap());
+    let (told, dropped) = mpsc::channel();
+    let mut wait = pin!(wait_with(&group, move || {
+        drop(other);
+        told.send(()).unwrap();
+    }));
     group.update_receiver(None).unwrap();
-    assert!(dropping.0.lock().unwrap().is_none(), "it was woken");
+    assert_eq!(dropped.try_recv(), Ok(()));
     let again = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(again, Poll::Ready(Ok(Received::Notice(_)))));
+}
+
+/// A server, and two groups that are connected to it; their channels there.
+fn two_connected(engine: &Engine, server: &ChannelGroup) -> [(ChannelGroup, ChannelNumber); 2] {
+    let (_, address) = listen(server, TCP);
+    [(); 2].map(|()| {
+        let group = engine.group().unwrap();
+        let (_, at_server) = pair(&group, server, &address);
+        (group, at_server)
+    })
+}
+
+#[test]
+fn a_waker_may_wait() {
+    let (engine, server) = (Engine::new().unwrap(), Engine::new().unwrap());
+    let server = server.group().unwrap();
+    let [(group, first), (other, second)] = two_connected(&engine, &server);
+    let (told, received) = mpsc::channel();
+    let _wait = wait_with(&group, move || {
+        told.send(None).unwrap();
+        told.send(Some(receive(&other).channel())).unwrap();
+    });
+    // The background thread calls it.
+    server.post(message(server.engine(), Opcode::Signal, first)).unwrap();
+    assert_eq!(received.recv_timeout(SOON), Ok(None));
+    server.post(message(server.engine(), Opcode::Signal, second)).unwrap();
+    assert!(matches!(received.recv_timeout(SOON), Ok(Some(_))));
+}
+
+#[test]
+fn a_waker_that_panics_ends_no_engine() {
+    let (engine, server) = (Engine::new().unwrap(), Engine::new().unwrap());
+    let server = server.group().unwrap();
+    let [(group, first), (other, second)] = two_connected(&engine, &server);
+    let (told, called) = mpsc::channel();
+    let _wait = wait_with(&group, move || {
+        told.send(()).unwrap();
+        panic!("on purpose");
+    });
+    server.post(message(server.engine(), Opcode::Signal, first)).unwrap();
+    assert_eq!(called.recv_timeout(SOON), Ok(()));
+    server.post(message(server.engine(), Opcode::Signal, second)).unwrap();
+    assert!(matches!(receive(&other), Received::Peer(_)));
 }
 
 #[test]

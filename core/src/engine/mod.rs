@@ -86,6 +86,8 @@ pub struct Engine<P: Platform> {
     /// Channels whose next frame waits for a message, in all groups.
     pub(crate) parked: u32,
     reading: List,
+    /// Those that waited for a message which came back.
+    resumed: List,
     /// Those that keep us busy, or bring little: what the others leave of a turn is theirs.
     reading_later: List,
     writing: List,
@@ -93,7 +95,7 @@ pub struct Engine<P: Platform> {
     waiting: List,
     /// The group that is the first to read again when messages came back.
     next_resumed: u32,
-    timers: Timers,
+    pub(crate) timers: Timers,
     /// Turns in a row that left news of the transport, while something was due.
     behind: u32,
     pub(crate) now: Instant,
@@ -108,7 +110,7 @@ pub struct Engine<P: Platform> {
 
 impl<P: Platform> Engine<P> {
     /// An engine that takes its messages from `pool`, which must have its size classes by now: they
-    /// decide what the engine can take.
+    /// decide what the engine can take. A pool is one engine's: it tells one that messages came back.
     pub fn new(pool: P::PoolRef, options: &Options) -> Self {
         const { assert!(P::READ_AHEAD > 0, "nothing would be read") };
         let bounds = options.bounds(pool.largest());
@@ -121,6 +123,7 @@ impl<P: Platform> Engine<P> {
             groups: Slab::new(),
             parked: 0,
             reading: List::new(Lane::Reading),
+            resumed: List::new(Lane::Reading),
             reading_later: List::new(Lane::Reading),
             writing: List::new(Lane::Writing),
             waiting: List::new(Lane::Reading),
@@ -167,9 +170,10 @@ impl<P: Platform> Engine<P> {
     /// anything happening on the transport.
     pub fn has_work(&self) -> bool {
         !self.reading.is_empty()
+            || !self.resumed.is_empty()
             || !self.reading_later.is_empty()
             || !self.writing.is_empty()
-            || (self.parked > 0 && !self.pool.is_starved())
+            || (self.parked > 0 && self.pool.came_back())
     }
 
     /// Makes a channel group. `staging` is what bytes are read ahead into: 16 KiB make many small
@@ -416,6 +420,7 @@ impl<P: Platform> Engine<P> {
         let Some(channel) = self.channels.get_mut(slot) else { return };
         let list = match channel.place {
             Place::Reading => &mut self.reading,
+            Place::Resumed => &mut self.resumed,
             Place::ReadingLater => &mut self.reading_later,
             _ => return,
         };
@@ -456,11 +461,12 @@ impl<P: Platform> Engine<P> {
         let Some(slot) = list.pop_front(self.channels.as_mut_slice()) else { return };
         self.count_unparked(index);
         if let Some(channel) = self.channels.get_mut(slot) {
-            channel.place = Place::Reading;
+            channel.place = Place::Resumed;
+            channel.resumed = true;
         }
-        // At the front: else what came back for it would be taken by those whose own messages were just received,
-        // each time.
-        self.reading.push_front(self.channels.as_mut_slice(), slot);
+        // Before others, in turn: else what came back for it would be taken by those whose own messages were just
+        // received, each time.
+        self.resumed.push_back(self.channels.as_mut_slice(), slot);
     }
 
     /// With the last that waits, the episode of an empty pool ends.

@@ -70,6 +70,8 @@ impl<P: Platform> Engine<P> {
         let mut first_due = self.first_due();
         if self.now >= first_due && !self.is_behind(more_events) {
             self.expire(io);
+            // What was promised to who ended is another's.
+            self.resume_parked();
             first_due = self.first_due();
         }
         self.end_turn(more_events, first_due)
@@ -227,6 +229,7 @@ impl<P: Platform> Engine<P> {
     /// another group.
     #[inline(never)] // Rarely.
     fn resume_all(&mut self) {
+        self.pool.note_look();
         let (first, mut promised) = (self.next_resumed, PerClass::default());
         let mut index = first;
         while self.parked > 0 {
@@ -311,6 +314,9 @@ impl<P: Platform> Engine<P> {
     /// First those that have been quiet: who asks and waits is not to wait for those that send all
     /// the time. These get a little in any case, and all of it where nobody else brings anything.
     fn read_all(&mut self, io: &mut impl Transport, left: &mut u32) {
+        if !self.resumed.is_empty() {
+            self.read_resumed(io, left);
+        }
         let (budget, mut later, mut visits) = (*left, false, self.channels.used());
         loop {
             let list = if later { &self.reading_later } else { &self.reading };
@@ -331,6 +337,24 @@ impl<P: Platform> Engine<P> {
                 }
             }
         }
+    }
+
+    /// Reads those for whom messages came back, with half of the turn where others have something, too. One is left to
+    /// these in any case.
+    #[inline(never)] // Rarely.
+    fn read_resumed(&mut self, io: &mut impl Transport, left: &mut u32) {
+        let kept = if self.reading.is_empty() { 0 } else { *left / 2 };
+        let (mut mine, mut visits) = (*left - kept, self.channels.used());
+        while mine > 0
+            && visits > 0
+            && let Some(slot) = self.resumed.front()
+        {
+            let before = mine;
+            self.read_one(slot, io, &mut mine);
+            mine = mine.min(before - 1);
+            visits -= 1;
+        }
+        *left = (kept + mine).max(1);
     }
 
     fn read_one(&mut self, slot: u32, io: &mut impl Transport, left: &mut u32) {

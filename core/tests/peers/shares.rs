@@ -3,8 +3,10 @@
 use super::{BUDGET, Peers, Rig, frame};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 use tofu_core::{Engine, Instant, LocalLock, Message, Opcode, Options, Pool, Received, Status};
 
+const SECOND: Duration = Duration::from_secs(1);
 /// Peers beside one that asks and waits.
 const CROWD: usize = 62;
 
@@ -275,4 +277,94 @@ fn a_message_that_comes_back_lets_one_group_read_on_and_then_the_other() {
         settle(&mut engine, &mut io);
     }
     assert!(readers.chunks(2).all(|two| two[0] != two[1]), "{readers:?}");
+}
+
+/// After how many turns the request of a quiet peer is received beside so many that flood, by an application that takes
+/// `take` messages between two turns and holds on to the last `held`.
+fn turns_until_heard(pool: u16, floods: usize, budget: u32, take: usize, held: usize) -> usize {
+    let mut rig = Rig::new(pool, floods + 1);
+    for peer in 0..floods {
+        rig.io.peers[peer].floods = true;
+        rig.io.send(peer, &frame(Opcode::Signal, 7, b"").repeat(64));
+    }
+    let mut kept = VecDeque::new();
+    for turn in 0..3_000 {
+        if turn == 200 {
+            rig.io.send(floods, &frame(Opcode::Request, 7, b"quiet"));
+        }
+        rig.engine.turn(Instant::ZERO, &mut rig.io, budget);
+        for _ in 0..take {
+            match rig.receive() {
+                Some(Received::Peer(message)) if message.body() == b"quiet" => return turn - 200,
+                Some(Received::Peer(message)) => kept.push_back(message),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        kept.drain(..kept.len().saturating_sub(held));
+    }
+    panic!("never: {pool} messages, {floods} floods, {budget} a turn, {take} taken, {held} held")
+}
+
+#[test]
+fn who_is_quiet_is_heard_beside_floods_that_wait_for_messages() {
+    let mut most = 0;
+    for pool in [20, 64, 132, 500] {
+        for floods in [2, 8, 16, 100] {
+            for (budget, take, held) in [
+                (1, 4, 0),
+                (4, 1, 8),
+                (4, 4, 8),
+                (16, 4, 8),
+                (16, 16, 0),
+                (64, 64, 0),
+                (64, 1_000, 8),
+            ] {
+                most = most.max(turns_until_heard(pool, floods, budget, take, held));
+            }
+        }
+    }
+    assert!(most < 500, "after {most} turns");
+}
+
+#[test]
+fn what_came_back_for_a_channel_that_ends_is_anothers() {
+    let options = Options { send_timeout: Some(5 * SECOND), ..Options::DEFAULT };
+    let pool = Pool::new();
+    pool.add_class(128, 2);
+    let mut engine = Engine::<Small>::new(Rc::new(pool), &options);
+    let groups = [(); 2].map(|()| engine.open_group(vec![0; 256].into_boxed_slice()).unwrap());
+    let mut io = Peers::new(3);
+    // The first takes nothing of what waits for it, and of the third's frame half is here: both messages are taken.
+    let channels = [groups[0], groups[1], groups[1]].map(|group| {
+        let mut hello = engine.get().unwrap();
+        hello.connect_to("mem|peer").unwrap();
+        let channel = engine.post(group, hello).unwrap().channel;
+        settle(&mut engine, &mut io);
+        channel
+    });
+    io.peers[0].deaf = true;
+    let mut signal = engine.get().unwrap();
+    signal.prepare(Opcode::Signal, channels[0]);
+    engine.post(groups[0], signal).unwrap();
+    io.send(2, &frame(Opcode::Signal, 1, b"half")[..18]);
+    settle(&mut engine, &mut io);
+    for peer in [0, 1] {
+        io.send(peer, &frame(Opcode::Signal, 2, b"whole"));
+        settle(&mut engine, &mut io);
+    }
+    // The half frame's message comes back, and the first channel, which would be the next to have it, is late.
+    io.leave(2);
+    let late = Instant::ZERO.after(6 * SECOND);
+    let _kept: Vec<_> = loop {
+        let turn = engine.turn(late, &mut io, BUDGET);
+        if !turn.more && io.ready.is_empty() {
+            break std::iter::from_fn(|| engine.receive(groups[0])).collect();
+        }
+    };
+    while engine.has_work() {
+        engine.turn(late, &mut io, BUDGET);
+    }
+    let mut second = std::iter::from_fn(|| engine.receive(groups[1]));
+    assert!(second.any(|received| matches!(received, Received::Peer(_))));
 }

@@ -251,3 +251,23 @@ fn who_takes_no_answers_and_is_not_read_for_it_is_idle() {
     }
     assert_eq!(end, Some(Status::CommunicationFailed));
 }
+
+#[test]
+fn who_takes_nothing_is_not_waited_for_beyond_the_send_timeout_whatever_it_says() {
+    let options = Options { send_timeout: Some(5 * SECOND), ..Options::DEFAULT };
+    let (mut engine, group) = engine_with(16, &options);
+    let mut io = Peers::new(1);
+    let channel = say_hello(&mut engine, group);
+    settle(&mut engine, &mut io, BUDGET);
+    io.peers[0].deaf = true;
+    post(&mut engine, group, Opcode::Signal, channel);
+    post(&mut engine, group, Opcode::ByeRequest, channel);
+    settle(&mut engine, &mut io, BUDGET);
+    let mut end = None;
+    for second in (4..20).step_by(4) {
+        io.send(0, &frame(Opcode::Signal, 1, b""));
+        settle_at(at(second), &mut engine, &mut io, BUDGET);
+        end = end.or(receive_all(at(second), &mut engine, group, &mut io).1);
+    }
+    assert_eq!(end, Some(Status::CommunicationFailed));
+}

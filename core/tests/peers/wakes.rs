@@ -84,3 +84,19 @@ fn who_waits_for_a_group_learns_that_it_is_gone() {
     engine.close_group(group).unwrap();
     assert!(bell.has_rung());
 }
+
+#[test]
+fn a_loop_does_not_sleep_though_somebody_was_refused_since_a_message_came_back() {
+    let (mut engine, group, mut io, _) = connected_engine(2);
+    io.send(0, &frame(Opcode::Signal, 7, b"").repeat(3));
+    let mut held = vec![];
+    while held.len() < 2 {
+        settle(&mut engine, &mut io, BUDGET);
+        held.extend(engine.receive(group).filter(|it| matches!(it, Received::Peer(_))));
+    }
+    settle(&mut engine, &mut io, BUDGET);
+    assert!(!engine.has_work() && engine.pool().free() == 0);
+    held.pop();
+    assert!(engine.get().is_none(), "the last is kept for receiving");
+    assert!(engine.has_work(), "a turn would read the third");
+}

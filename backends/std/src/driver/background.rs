@@ -24,6 +24,11 @@ impl Driver {
             if core.is_over() {
                 return;
             }
+            if core.seat.tasks.any_due() {
+                // A waker may wait: nobody may have the poller meanwhile.
+                core.released(|| ());
+                continue;
+            }
             if core.seat.is_left(epoch) {
                 epoch = core.seat.epoch();
                 self.rest(&mut core, Some(tick));

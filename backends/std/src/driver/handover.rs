@@ -136,6 +136,11 @@ impl Driver {
                 core.seat.hand_over(&self.background);
                 return outcome;
             }
+            if core.seat.tasks.any_due() {
+                // A waker may wait: nobody may have the poller meanwhile.
+                core.released(|| ());
+                continue;
+            }
             match core.seat.take() {
                 Some(poller) => self.poll(&mut core, poller, bell, deadline),
                 None => self.sleep(&mut core, bell, deadline),

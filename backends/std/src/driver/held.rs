@@ -3,6 +3,7 @@
 use super::{Core, Driver};
 use crate::sync::{self, Condvar, MutexGuard, thread};
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// The lock, held. A panic meanwhile ends the engine, which may be in pieces: everybody who waits is
@@ -43,7 +44,8 @@ impl<'a> Held<'a> {
             let Some(waker) = core.seat.tasks.pop_due() else { break };
             let more = core.seat.tasks.any_due();
             drop(core);
-            waker.wake();
+            // Its panic is its task's affair.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
             self.core = more.then(|| sync::lock(&self.driver.core));
         }
     }

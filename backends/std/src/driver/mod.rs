@@ -302,7 +302,7 @@ impl Driver {
         if core.broken {
             return;
         }
-        let now = self.engine_time(now());
+        let now = self.on_time(core, now());
         let turn = self.pool_bell.silenced(|| core.engine.flush(now, &mut core.sockets, BUDGET));
         core.deadline = turn.deadline;
         self.tell_room();
@@ -328,7 +328,7 @@ impl Driver {
         if core.broken {
             return;
         }
-        let now = self.engine_time(now);
+        let now = self.on_time(core, now);
         if core.deadline.is_some_and(|deadline| deadline <= now) {
             // Whoever has said something by now is not late.
             self.glance(core);
@@ -343,6 +343,18 @@ impl Driver {
             }
         }
         self.tell_room();
+    }
+
+    /// The engine's time; short of its deadline while somebody polls, who comes back by then with what others said in time.
+    fn on_time(&self, core: &Core, now: Instant) -> tofu_core::Instant {
+        let now = self.engine_time(now);
+        match core.deadline {
+            Some(deadline) if deadline <= now && core.seat.polling_until().is_some() => {
+                let before = deadline.as_micros().saturating_sub(1);
+                tofu_core::Instant::ZERO.after(Duration::from_micros(before))
+            }
+            _ => now,
+        }
     }
 
     fn engine_time(&self, now: Instant) -> tofu_core::Instant {

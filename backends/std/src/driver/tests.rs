@@ -139,3 +139,32 @@ fn a_panic_elsewhere_is_not_taken_for_one_under_the_lock() {
     assert!(result.is_err());
     assert!(engine.group().is_ok(), "the engine goes on");
 }
+
+/// As above, but somebody posts before who polls has the lock.
+#[test]
+fn nobody_is_late_for_who_posts_while_another_polls() {
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let mut options = Options::default();
+    options.protocol.idle_timeout = Some(PATIENCE);
+    let server = Engine::with_options(options).unwrap().group().unwrap();
+    let mut welcome = server.engine().get().unwrap();
+    welcome.listen_on("tcp|127.0.0.1|0").unwrap();
+    server.post(welcome).unwrap();
+    let Ok(Some(Received::Returned(welcome, _))) = server.wait_receive(SOON) else { panic!() };
+    let address = welcome.text().get_str(LISTEN_ON).unwrap();
+    let group = Engine::new().unwrap().group().unwrap();
+    let channel = say_hello(&group, &server, address);
+    // The background thread polls by now.
+    thread::sleep(Duration::from_millis(200));
+    {
+        let mut held = server.engine().driver().lock();
+        let mut signal = group.engine().get().unwrap();
+        signal.prepare(Opcode::Signal, channel);
+        group.post_wait(signal, SOON).unwrap();
+        thread::sleep(PATIENCE + Duration::from_millis(500));
+        // What a post comes to, of a thread that has the lock first.
+        server.engine().driver().turn(&mut held);
+    }
+    let received = server.wait_receive(SOON);
+    assert!(matches!(received, Ok(Some(Received::Peer(_)))), "{received:?}");
+}

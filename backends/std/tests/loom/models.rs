@@ -536,3 +536,30 @@ fn a_panic_under_the_lock_lets_everybody_return() {
         done();
     });
 }
+
+#[test]
+fn a_message_that_comes_back_is_not_forgotten_for_who_is_refused() {
+    check(|| {
+        let engine = engine(2);
+        let mut link = Link::new(&engine);
+        let [held, kept] = link.dry_out();
+        let mut unpooled = engine.get_always();
+        unpooled.prepare(Opcode::Signal, link.channel);
+        go();
+        let waiter = spawn_receiver(&link.group);
+        let dropping = {
+            let engine = engine.clone();
+            spawn(move || {
+                drop(held);
+                // The last is kept for receiving.
+                let _ = engine.get();
+            })
+        };
+        link.group.post(unpooled).unwrap();
+        assert!(matches!(waiter.join().unwrap(), Received::Peer(_)));
+        link.wire.frames(1);
+        dropping.join().unwrap();
+        done();
+        drop(kept);
+    });
+}
