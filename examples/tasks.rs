@@ -54,7 +54,7 @@ async fn serve(group: ChannelGroup) -> Outcome {
 /// Takes its time, during which the others go on.
 async fn answer(group: ChannelGroup, mut request: Message) -> Outcome {
     let number: u64 = str::from_utf8(request.body())?.parse()?;
-    sleep(Duration::from_millis(100 / number)).await;
+    sleep(Duration::from_millis(300 / number)).await;
     request.set_body((number * number).to_string())?;
     request.reply()?;
     group.post_async(request).await?;
