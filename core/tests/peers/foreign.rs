@@ -3,8 +3,8 @@
 use super::{Peers, frame};
 use std::rc::Rc;
 use tofu_core::{
-    Engine, GroupId, Instant, LocalLock, Message, Opcode, Options, Pool, PostError, Received,
-    Status,
+    ChannelNumber, Engine, GroupId, Instant, LocalLock, Message, Opcode, Options, Pool, PostError,
+    Received, Status,
 };
 
 const MESSAGES: u16 = 64;
@@ -41,7 +41,7 @@ fn settle(engine: &mut Engine<Gateway>, io: &mut Peers) {
 fn post_all(
     engine: &mut Engine<Gateway>,
     group: GroupId,
-    channels: [tofu_core::ChannelNumber; 2],
+    channels: [ChannelNumber; 2],
 ) -> (u16, PostError<Gateway>) {
     let other = pool();
     for count in 0.. {
@@ -55,8 +55,8 @@ fn post_all(
     unreachable!()
 }
 
-#[test]
-fn what_is_received_has_its_place_however_many_foreign_messages_wait() {
+/// An engine with two connections to peers that take nothing.
+fn connected() -> (Engine<Gateway>, GroupId, Peers, [ChannelNumber; 2]) {
     let mut engine = Engine::new(pool(), &Options::DEFAULT);
     let group = engine.open_group(vec![0; 4096].into_boxed_slice()).unwrap();
     let mut io = Peers::new(2);
@@ -67,6 +67,12 @@ fn what_is_received_has_its_place_however_many_foreign_messages_wait() {
     });
     settle(&mut engine, &mut io);
     io.peers.iter_mut().for_each(|peer| peer.deaf = true);
+    (engine, group, io, channels)
+}
+
+#[test]
+fn what_is_received_has_its_place_however_many_foreign_messages_wait() {
+    let (mut engine, group, mut io, channels) = connected();
     let (posted, refused) = post_all(&mut engine, group, channels);
     assert_eq!((posted, refused.status), (FOREIGN, Status::PoolEmpty));
     assert_eq!(refused.message.body(), FOREIGN.to_string().as_bytes());
@@ -90,16 +96,7 @@ fn what_is_received_has_its_place_however_many_foreign_messages_wait() {
 
 #[test]
 fn notices_that_wait_take_no_place_of_a_foreign_message() {
-    let mut engine = Engine::new(pool(), &Options::DEFAULT);
-    let group = engine.open_group(vec![0; 4096].into_boxed_slice()).unwrap();
-    let mut io = Peers::new(2);
-    let channels = [(); 2].map(|()| {
-        let mut hello = engine.get().unwrap();
-        hello.connect_to("mem|peer").unwrap();
-        engine.post(group, hello).unwrap().channel
-    });
-    settle(&mut engine, &mut io);
-    io.peers.iter_mut().for_each(|peer| peer.deaf = true);
+    let (mut engine, group, _, channels) = connected();
     engine.update_receiver(group, None).unwrap();
     assert_eq!(post_all(&mut engine, group, channels).0, FOREIGN);
 }

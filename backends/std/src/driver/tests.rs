@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes; reaching it is a failure.
 const SOON: Duration = Duration::from_secs(20);
@@ -60,21 +60,11 @@ fn a_panic_of_who_drives_lets_everybody_return() {
     });
 }
 
-/// The channel of a new connection, and its number at the listener, which has greeted it.
-fn say_hello(group: &ChannelGroup, server: &ChannelGroup, address: &str) -> ChannelNumber {
-    let mut hello = group.engine().get().unwrap();
-    hello.connect_to(address).unwrap();
-    let channel = group.post(hello).unwrap().channel;
-    assert!(matches!(server.wait_receive(SOON), Ok(Some(Received::Peer(_)))));
-    channel
-}
+/// After so long without a byte a channel ends.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-#[test]
-fn nobody_is_late_whose_news_are_not_taken_yet() {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    /// More connections than one poll has events for.
-    const CROWD: usize = EVENTS + 200;
-    rlimit::increase_nofile_limit(4 * CROWD as u64).unwrap();
+/// A server with that patience, and the channels of so many connections to it, which their group has.
+fn crowd(count: usize) -> (ChannelGroup, ChannelGroup, Vec<ChannelNumber>) {
     let mut options = Options::default();
     options.protocol.idle_timeout = Some(PATIENCE);
     options.protocol.listener_channels = u16::MAX;
@@ -85,23 +75,59 @@ fn nobody_is_late_whose_news_are_not_taken_yet() {
     let Ok(Some(Received::Returned(welcome, _))) = server.wait_receive(SOON) else { panic!() };
     let address = welcome.text().get_str(LISTEN_ON).unwrap();
     let group = Engine::new().unwrap().group().unwrap();
-    let channels: Vec<_> = (0..CROWD).map(|_| say_hello(&group, &server, address)).collect();
-    // The background thread polls by now.
-    thread::sleep(Duration::from_millis(200));
-    {
-        // With the first event it wants the lock, and does not get it before patience is at its end.
-        let _held = server.engine().driver().lock();
-        for &channel in &channels {
-            let mut signal = group.engine().get().unwrap();
-            signal.prepare(Opcode::Signal, channel);
-            group.post_wait(signal, SOON).unwrap();
+    let connect = |_| {
+        let mut hello = group.engine().get().unwrap();
+        hello.connect_to(address).unwrap();
+        let channel = group.post(hello).unwrap().channel;
+        assert!(matches!(server.wait_receive(SOON), Ok(Some(Received::Peer(_)))));
+        channel
+    };
+    let channels = (0..count).map(connect).collect();
+    (server, group, channels)
+}
+
+/// A turn of the server that comes too late for all of these, each of which has said something by then; while somebody
+/// `polls`, or nobody does. None of them ends.
+fn assert_nobody_is_late(count: usize, polls: bool) {
+    let (server, group, channels) = crowd(count);
+    let driver = server.engine().driver();
+    let mut held = loop {
+        // Who looks in asks the background thread to leave the poll; left alone, it comes back.
+        if !polls {
+            assert!(server.try_receive().unwrap().is_none());
         }
-        thread::sleep(PATIENCE + Duration::from_millis(500));
+        let held = driver.lock();
+        if held.seat.polling_until().is_some() == polls {
+            break held;
+        }
+        drop(held);
+        thread::yield_now();
+    };
+    for channel in channels {
+        let mut signal = group.engine().get().unwrap();
+        signal.prepare(Opcode::Signal, channel);
+        group.post_wait(signal, SOON).unwrap();
     }
-    for _ in 0..CROWD {
+    group.engine().driver().flush();
+    driver.turn_at(&mut held, Instant::now() + 2 * PATIENCE);
+    drop(held);
+    for _ in 0..count {
         let received = server.wait_receive(SOON);
         assert!(matches!(received, Ok(Some(Received::Peer(_)))), "{received:?}");
     }
+}
+
+#[test]
+fn nobody_is_late_whose_news_are_not_taken_yet() {
+    /// More connections than one poll has events for.
+    const CROWD: usize = EVENTS + 200;
+    rlimit::increase_nofile_limit(4 * CROWD as u64).unwrap();
+    assert_nobody_is_late(CROWD, false);
+}
+
+#[test]
+fn nobody_is_late_for_who_turns_while_another_polls() {
+    assert_nobody_is_late(16, true);
 }
 
 #[test]
@@ -138,33 +164,4 @@ fn a_panic_elsewhere_is_not_taken_for_one_under_the_lock() {
     }));
     assert!(result.is_err());
     assert!(engine.group().is_ok(), "the engine goes on");
-}
-
-/// As above, but somebody posts before who polls has the lock.
-#[test]
-fn nobody_is_late_for_who_posts_while_another_polls() {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let mut options = Options::default();
-    options.protocol.idle_timeout = Some(PATIENCE);
-    let server = Engine::with_options(options).unwrap().group().unwrap();
-    let mut welcome = server.engine().get().unwrap();
-    welcome.listen_on("tcp|127.0.0.1|0").unwrap();
-    server.post(welcome).unwrap();
-    let Ok(Some(Received::Returned(welcome, _))) = server.wait_receive(SOON) else { panic!() };
-    let address = welcome.text().get_str(LISTEN_ON).unwrap();
-    let group = Engine::new().unwrap().group().unwrap();
-    let channel = say_hello(&group, &server, address);
-    // The background thread polls by now.
-    thread::sleep(Duration::from_millis(200));
-    {
-        let mut held = server.engine().driver().lock();
-        let mut signal = group.engine().get().unwrap();
-        signal.prepare(Opcode::Signal, channel);
-        group.post_wait(signal, SOON).unwrap();
-        thread::sleep(PATIENCE + Duration::from_millis(500));
-        // What a post comes to, of a thread that has the lock first.
-        server.engine().driver().turn(&mut held);
-    }
-    let received = server.wait_receive(SOON);
-    assert!(matches!(received, Ok(Some(Received::Peer(_)))), "{received:?}");
 }
