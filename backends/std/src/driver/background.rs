@@ -24,9 +24,7 @@ impl Driver {
             if core.is_over() {
                 return;
             }
-            if core.seat.tasks.any_due() {
-                // A waker may wait: nobody may have the poller meanwhile.
-                core.released(|| ());
+            if core.wake_tasks() {
                 continue;
             }
             if core.seat.is_left(epoch) {

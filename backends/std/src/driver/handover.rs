@@ -136,9 +136,7 @@ impl Driver {
                 core.seat.hand_over(&self.background);
                 return outcome;
             }
-            if core.seat.tasks.any_due() {
-                // A waker may wait: nobody may have the poller meanwhile.
-                core.released(|| ());
+            if core.wake_tasks() {
                 continue;
             }
             match core.seat.take() {

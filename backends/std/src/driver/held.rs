@@ -25,8 +25,8 @@ impl<'a> Held<'a> {
     /// Waits until notified, for as long as `time` (`None`: for ever), without the lock. Perhaps not at all, as threads
     /// may wake up for no reason.
     pub(super) fn wait(&mut self, condvar: &Condvar, time: Option<Duration>) {
-        if self.seat.tasks.any_due() {
-            return self.released(|| ());
+        if self.wake_tasks() {
+            return;
         }
         self.core = self.core.take().map(|core| sync::wait(condvar, core, time));
     }
@@ -36,6 +36,16 @@ impl<'a> Held<'a> {
         self.release();
         f();
         self.core = Some(sync::lock(&self.driver.core));
+    }
+
+    /// Wakes the tasks that are to be, without the lock. False if there are none, and nothing was done. Before anybody takes
+    /// the poller: a waker may wait.
+    pub(super) fn wake_tasks(&mut self) -> bool {
+        let any = self.seat.tasks.any_due();
+        if any {
+            self.released(|| ());
+        }
+        any
     }
 
     /// Gives the lock back, and wakes the tasks that are to be.
