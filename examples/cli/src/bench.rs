@@ -3,7 +3,7 @@
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::output;
-use crate::seconds;
+use crate::seconds::Patience;
 use std::time::{Duration, Instant};
 use tofu_std::{Engine, Opcode, Status};
 
@@ -38,10 +38,8 @@ pub(crate) struct Args {
     /// Write one JSON object on one line
     #[arg(long)]
     json: bool,
-    /// Give up once nothing has moved for so long, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
-    #[arg(allow_negative_numbers = true)]
-    patience: Duration,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -77,7 +75,7 @@ struct Latency {
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
     let engine = client::engine()?;
-    let client = Client::connect(&engine, &args.address, Instant::now() + args.patience)?;
+    let client = Client::connect(&engine, &args.address, args.patience.deadline())?;
     let figures = match args.mode {
         Mode::Rtt => measure_round_trips(&engine, &client, args)?,
         Mode::Stream => measure_stream(&engine, &client, args)?,
@@ -98,9 +96,9 @@ fn measure_round_trips(engine: &Engine, client: &Client, args: &Args) -> Result<
         }
         let sent = Instant::now();
         message.prepare(Opcode::Request, client.channel());
-        let id = client.post(message, args.patience)?.id;
+        let id = client.post(message, args.patience.time)?.id;
         // The answer is the next request, so that no copy is measured.
-        message = client.response(id, Instant::now() + args.patience)?;
+        message = client.response(id, args.patience.deadline())?;
         latencies.push(nanoseconds(sent.elapsed()));
         if message.body().len() != usize::from(args.size) {
             return Err(Failure::new(Status::InvalidMessage, "the server does not echo"));
@@ -119,9 +117,9 @@ fn measure_stream(engine: &Engine, client: &Client, args: &Args) -> Result<Figur
         message.set_opcode(Opcode::Signal);
         message.set_id(id);
         message.set_more(left > 0);
-        id = client.post(message, args.patience)?.id;
+        id = client.post(message, args.patience.time)?.id;
     }
-    client.response(id, Instant::now() + args.patience)?;
+    client.response(id, args.patience.deadline())?;
     Ok(Figures { elapsed: start.elapsed(), latency: None })
 }
 

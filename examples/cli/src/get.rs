@@ -3,10 +3,9 @@
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::refusal;
-use crate::seconds;
+use crate::seconds::Patience;
 use crate::transfer::{self, GET, Incoming};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use tofu_std::{Message, Status};
 
 const AFTER_HELP: &str = "\
@@ -37,21 +36,19 @@ pub(crate) struct Args {
     /// Where to store it; `-` is stdout [default: the last part of NAME]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Give up once nothing has moved for so long, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
-    #[arg(allow_negative_numbers = true)]
-    patience: Duration,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Result {
     transfer::check_name(&args.name)?;
     let engine = client::engine()?;
-    let client = Client::connect(&engine, &args.address, args.deadline())?;
+    let client = Client::connect(&engine, &args.address, args.patience.deadline())?;
     let mut request = client::message(&engine)?;
     request.add_header(GET, &args.name)?;
-    let id = client.post(request, args.patience)?.id;
-    let mut deadline = args.deadline();
+    let id = client.post(request, args.patience.time)?.id;
+    let mut deadline = args.patience.deadline();
     let mut response = client.response(id, deadline)?;
     args.verdict(&response)?;
     let mut file = args.open()?;
@@ -63,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result {
             break;
         }
         if !response.body().is_empty() {
-            deadline = args.deadline();
+            deadline = args.patience.deadline();
         }
         response = client.response(id, deadline)?;
         args.verdict(&response)?;
@@ -76,10 +73,6 @@ pub(crate) fn run(args: &Args) -> Result {
 }
 
 impl Args {
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.patience
-    }
-
     /// What the server says went wrong with the file, if anything.
     fn verdict(&self, response: &Message) -> Result {
         refusal::verdict(response).map_err(|failure| failure.about(&self.name))

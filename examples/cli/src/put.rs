@@ -3,13 +3,12 @@
 use crate::client::{self, Client};
 use crate::failure::{Failure, Result};
 use crate::refusal;
-use crate::seconds;
+use crate::seconds::Patience;
 use crate::transfer::{self, BLOCK, CHECKSUM, PUT, SIZE, Tally};
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use tofu_std::{Engine, Message, Opcode, Status};
 
 /// Messages of the server that are looked at before the next block is sent.
@@ -41,10 +40,8 @@ pub(crate) struct Args {
     /// Its name on the server [default: the file's own]
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
-    /// Give up once nothing has moved for so long, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds::parse)]
-    #[arg(allow_negative_numbers = true)]
-    patience: Duration,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// Runs the command.
@@ -52,7 +49,7 @@ pub(crate) fn run(args: &Args) -> Result {
     let name = args.name()?;
     let (mut file, size) = args.open().map_err(|error| args.unreadable(&error))?;
     let engine = client::engine()?;
-    let client = Client::connect(&engine, &args.address, Instant::now() + args.patience)?;
+    let client = Client::connect(&engine, &args.address, args.patience.deadline())?;
     let mut upload = Upload::open(&engine, client, name, size, args.patience)?;
     while upload.send_block(|block| file.read(block).map_err(|error| args.unreadable(&error)))? {}
     if size.is_some_and(|size| upload.tally.bytes() < size) {
@@ -103,7 +100,7 @@ impl Args {
 struct Upload<'a> {
     engine: &'a Engine,
     client: Client,
-    patience: Duration,
+    patience: Patience,
     id: u64,
     tally: Tally,
     bar: ProgressBar,
@@ -115,7 +112,7 @@ impl Upload<'_> {
         client: Client,
         name: &str,
         size: Option<u64>,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<Upload<'a>> {
         let mut request = client::message(engine)?;
         request.set_more(true);
@@ -123,7 +120,7 @@ impl Upload<'_> {
         if let Some(size) = size {
             request.add_header_display(SIZE, size)?;
         }
-        let id = client.post(request, patience)?.id;
+        let id = client.post(request, patience.time)?.id;
         let bar = transfer::progress_bar(size);
         Ok(Upload { engine, client, patience, id, tally: Tally::default(), bar })
     }
@@ -148,7 +145,7 @@ impl Upload<'_> {
         block.set_id(self.id);
         block.set_more(true);
         self.tally.add(block.body());
-        self.client.post(block, self.patience)?;
+        self.client.post(block, self.patience.time)?;
         self.bar.set_position(self.tally.bytes());
         Ok(true)
     }
@@ -157,15 +154,15 @@ impl Upload<'_> {
         let mut last = client::message(self.engine)?;
         last.set_id(self.id);
         last.add_header(CHECKSUM, self.tally.checksum())?;
-        self.client.post(last, self.patience)?;
-        let (mut deadline, mut done) = (Instant::now() + self.patience, 0);
+        self.client.post(last, self.patience.time)?;
+        let (mut deadline, mut done) = (self.patience.deadline(), 0);
         let response = loop {
             let message = self.client.receive(deadline).map_err(or_stored)?;
             if self.is_response(&message) {
                 break message;
             }
             if let Some(more) = transfer::progress(message.text()).filter(|more| *more > done) {
-                (deadline, done) = (Instant::now() + self.patience, more);
+                (deadline, done) = (self.patience.deadline(), more);
             }
         };
         refusal::verdict(&response)?;

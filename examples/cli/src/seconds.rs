@@ -1,9 +1,26 @@
 //! Times on the command line.
 
-use std::time::Duration;
+use clap::Args;
+use std::time::{Duration, Instant};
 
 /// The longest there is: a leap year.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// How long nothing may move.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Give up once nothing has moved for so long, in seconds
+    #[arg(long = "patience", value_name = "SECONDS", default_value = "30", value_parser = parse)]
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) time: Duration,
+}
+
+impl Patience {
+    /// When it is at its end, if nothing moves from now on.
+    pub(crate) fn deadline(self) -> Instant {
+        Instant::now() + self.time
+    }
+}
 
 /// A number of seconds that a clock can tell, and that can be added to what it shows.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
